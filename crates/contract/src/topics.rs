@@ -1,0 +1,47 @@
+//! The topics. All have the same number of partitions, so that partition p of every topic holds
+//! the same orders.
+
+/// `PlaceOrder`, `CancelOrder`; written by anyone.
+pub const ORDERS_COMMANDS: &str = "orders.commands";
+/// `DepositFunds`; written by anyone.
+pub const PAYMENTS_COMMANDS: &str = "payments.commands";
+/// `ReceiveStock`; written by anyone.
+pub const INVENTORY_COMMANDS: &str = "inventory.commands";
+/// The order service's events.
+pub const ORDERS: &str = "orders";
+/// The payment service's events.
+pub const PAYMENTS: &str = "payments";
+/// The inventory service's events.
+pub const INVENTORY: &str = "inventory";
+/// The shipping service's events.
+pub const SHIPMENTS: &str = "shipments";
+/// The notification service's events.
+pub const NOTIFICATIONS: &str = "notifications";
+/// Records that a service could not use.
+pub const DEAD_LETTERS: &str = "dead-letters";
+
+/// A topic, as it is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: &'static str,
+    /// How long Kafka keeps its records, in milliseconds; -1 for ever.
+    pub retention_ms: i64,
+}
+
+const WEEK_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+const MONTH_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Every topic. Commands are read once; events are kept as long as ended orders are remembered;
+/// dead letters wait for a person.
+pub const ALL: [Topic; 9] = [
+    Topic { name: ORDERS_COMMANDS, retention_ms: WEEK_MS },
+    Topic { name: PAYMENTS_COMMANDS, retention_ms: WEEK_MS },
+    Topic { name: INVENTORY_COMMANDS, retention_ms: WEEK_MS },
+    Topic { name: ORDERS, retention_ms: MONTH_MS },
+    Topic { name: PAYMENTS, retention_ms: MONTH_MS },
+    Topic { name: INVENTORY, retention_ms: MONTH_MS },
+    Topic { name: SHIPMENTS, retention_ms: MONTH_MS },
+    Topic { name: NOTIFICATIONS, retention_ms: MONTH_MS },
+    Topic { name: DEAD_LETTERS, retention_ms: -1 },
+];
