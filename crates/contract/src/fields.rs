@@ -1,8 +1,11 @@
 //! What the fields of messages hold. A value that exists is a valid one.
 
-use std::{fmt, ops::Deref};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use uuid::Uuid;
 
 /// An id: 1 to 64 characters of `A-Z a-z 0-9 . _ : -`.
@@ -176,6 +179,43 @@ pub(crate) fn check_items(items: &[Item]) -> Result<(), String> {
     total(items).map(|_| ())
 }
 
+/// Reads a struct from an object only; serde's derived code also takes a list, by position.
+pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Object::deserialize(deserializer).map(|object| object.0)
+}
+
+/// Reads a struct that may be absent, from an object only.
+pub(crate) fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::<Object<T>>::deserialize(deserializer).map(|object| object.map(|object| object.0))
+}
+
+/// Reads a list of structs, each from an object only.
+pub(crate) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    Vec::<Object<T>>::deserialize(deserializer).map(|list| list.into_iter().map(|object| object.0).collect())
+}
+
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FromMap<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for FromMap<T> {
+            type Value = T;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(FromMap(PhantomData)).map(Object)
+    }
+}
+
 /// How many of one SKU: the items of an order, added up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -241,5 +281,35 @@ mod tests {
         assert_eq!(derived_id("payment", "order-42"), derived_id("payment", "order-42"));
         assert_ne!(derived_id("payment", "order-42"), derived_id("shipment", "order-42"));
         assert!(Id::try_from(derived_id("payment", "order-42").to_string()).is_ok());
+        // From one version of the program to the next, too: this is Python's
+        // uuid.uuid5(uuid.NAMESPACE_OID, "payment/order-42").
+        assert_eq!(&*derived_id("payment", "order-42"), "bb6fe47d-66be-53f9-aed9-67d0096078b2");
+    }
+
+    #[test]
+    fn amounts_are_greater_than_0_and_fit_in_63_bits() {
+        assert_eq!(Amount::try_from(1).unwrap().get(), 1);
+        assert_eq!(Amount::try_from(i64::MAX).unwrap().get(), i64::MAX);
+        for bad in [0, -1, i64::MIN] {
+            assert!(Amount::try_from(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_at_least_1_and_at_most_a_million_in_a_command() {
+        let in_a_command = |number| Quantity::try_from(number)?.check_in_command("quantity");
+        for good in [1, 1_000_000] {
+            assert_eq!(in_a_command(good), Ok(()));
+        }
+        for bad in [i64::MIN, -1, 0, 1_000_001, i64::MAX] {
+            assert!(in_a_command(bad).is_err(), "{bad}");
+        }
+        assert!(Quantity::try_from(1_000_001).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_shown_in_a_way_that_fits_a_line() {
+        assert!(Id::try_from("a\nb").unwrap_err().starts_with("'a\\nb' is not an id"));
+        assert!(Id::try_from("x".repeat(1_000_000)).unwrap_err().len() < 200);
     }
 }

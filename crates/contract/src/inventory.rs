@@ -3,7 +3,7 @@
 use saga::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::{Id, Line, Quantity, topics::INVENTORY};
+use crate::{Id, Line, Quantity, fields::objects, topics::INVENTORY};
 
 /// Every item of the order is set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,7 @@ pub struct StockReserved {
     /// Names the reservation.
     pub reservation_id: Id,
     /// One for each SKU.
+    #[serde(deserialize_with = "objects")]
     pub items: Vec<Line>,
 }
 
@@ -55,6 +56,7 @@ pub struct StockRejected {
     /// Why.
     pub reason: RejectReason,
     /// What was missing.
+    #[serde(deserialize_with = "objects")]
     pub shortages: Vec<Shortage>,
 }
 
@@ -75,6 +77,7 @@ pub struct StockReleased {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reservation_id: Option<Id>,
     /// One for each SKU; empty when there was nothing to undo.
+    #[serde(deserialize_with = "objects")]
     pub items: Vec<Line>,
 }
 
@@ -100,6 +103,7 @@ pub struct StockCommitted {
     /// The reservation.
     pub reservation_id: Id,
     /// One for each SKU.
+    #[serde(deserialize_with = "objects")]
     pub items: Vec<Line>,
 }
 
@@ -129,5 +133,45 @@ impl Message for StockReceived {
     const TOPIC: &'static str = INVENTORY;
     fn key(&self) -> &str {
         &self.sku
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use saga::testing::read;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_stock_released_with_nothing_to_undo_has_no_items_and_no_reservation() {
+        let data = json!({"order_id": "order-42", "items": []});
+        let released: StockReleased = read(&data).unwrap();
+        assert_eq!(serde_json::to_value(&released).unwrap(), data);
+    }
+
+    #[test]
+    fn a_stock_released_that_undid_something_needs_its_reservation() {
+        let items = json!([{"sku": "tea", "quantity": 2}]);
+        let named = json!({"order_id": "order-42", "reservation_id": "r", "items": items});
+        assert!(read::<StockReleased>(&named).is_ok());
+        let nameless = json!({"order_id": "order-42", "items": items});
+        assert!(read::<StockReleased>(&nameless).unwrap_err().contains("reservation_id"));
+        assert!(read::<StockReleased>(&json!({"order_id": "order-42"})).unwrap_err().contains("`items`"));
+    }
+
+    #[test]
+    fn the_sum_of_several_items_may_be_more_than_a_command_allows() {
+        let data = json!({
+            "order_id": "order-42", "reservation_id": "r", "items": [{"sku": "tea", "quantity": 100_000_000}],
+        });
+        assert!(read::<StockReserved>(&data).is_ok());
+    }
+
+    #[test]
+    fn the_reasons_are_spelled_as_the_contract_has_them() {
+        use RejectReason::*;
+        let reasons = [OutOfStock, UnknownSku, Unprocessable];
+        assert_eq!(json!(reasons), json!(["out_of_stock", "unknown_sku", "unprocessable"]));
     }
 }

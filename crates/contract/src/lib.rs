@@ -26,3 +26,34 @@ pub use payments::{
 pub use shipments::{
     RefuseReason, ShipmentCancelled, ShipmentDispatched, ShipmentRefused, ShipmentScheduled,
 };
+
+use saga::Message;
+
+/// The topic and the type of every command and event.
+pub const MESSAGES: [(&str, &str); 25] = [
+    (PlaceOrder::TOPIC, PlaceOrder::TYPE),
+    (CancelOrder::TOPIC, CancelOrder::TYPE),
+    (DepositFunds::TOPIC, DepositFunds::TYPE),
+    (ReceiveStock::TOPIC, ReceiveStock::TYPE),
+    (OrderPlaced::TOPIC, OrderPlaced::TYPE),
+    (OrderCancellationRequested::TOPIC, OrderCancellationRequested::TYPE),
+    (OrderCancellationRejected::TOPIC, OrderCancellationRejected::TYPE),
+    (OrderConfirmed::TOPIC, OrderConfirmed::TYPE),
+    (OrderCompleted::TOPIC, OrderCompleted::TYPE),
+    (OrderCancelled::TOPIC, OrderCancelled::TYPE),
+    (PaymentAuthorized::TOPIC, PaymentAuthorized::TYPE),
+    (PaymentDeclined::TOPIC, PaymentDeclined::TYPE),
+    (PaymentVoided::TOPIC, PaymentVoided::TYPE),
+    (PaymentCaptured::TOPIC, PaymentCaptured::TYPE),
+    (FundsDeposited::TOPIC, FundsDeposited::TYPE),
+    (StockReserved::TOPIC, StockReserved::TYPE),
+    (StockRejected::TOPIC, StockRejected::TYPE),
+    (StockReleased::TOPIC, StockReleased::TYPE),
+    (StockCommitted::TOPIC, StockCommitted::TYPE),
+    (StockReceived::TOPIC, StockReceived::TYPE),
+    (ShipmentScheduled::TOPIC, ShipmentScheduled::TYPE),
+    (ShipmentRefused::TOPIC, ShipmentRefused::TYPE),
+    (ShipmentCancelled::TOPIC, ShipmentCancelled::TYPE),
+    (ShipmentDispatched::TOPIC, ShipmentDispatched::TYPE),
+    (NotificationSent::TOPIC, NotificationSent::TYPE),
+];

@@ -35,3 +35,18 @@ impl Message for NotificationSent {
         &self.order_id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_templates_are_spelled_as_the_contract_has_them() {
+        assert_eq!(
+            json!([Template::OrderCompleted, Template::OrderCancelled]),
+            json!(["order_completed", "order_cancelled"])
+        );
+    }
+}

@@ -3,7 +3,11 @@
 use saga::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Currency, Destination, Id, Item, fields::check_items, topics::ORDERS};
+use crate::{
+    Amount, Currency, Destination, Id, Item,
+    fields::{check_items, object, objects},
+    topics::ORDERS,
+};
 
 /// An order was placed: the saga begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +19,10 @@ pub struct OrderPlaced {
     /// Of every price.
     pub currency: Currency,
     /// 1 to 100 items.
+    #[serde(deserialize_with = "objects")]
     pub items: Vec<Item>,
     /// Where it goes.
+    #[serde(deserialize_with = "object")]
     pub destination: Destination,
     /// The price of all items.
     pub total: Amount,
@@ -163,5 +169,71 @@ impl Message for OrderCancelled {
     const TOPIC: &'static str = ORDERS;
     fn key(&self) -> &str {
         &self.order_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use saga::testing::read;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn order_placed(items: Value) -> Value {
+        json!({
+            "order_id": "order-42", "customer_id": "ada", "currency": "EUR", "items": items,
+            "destination": {"country": "DE"}, "total": 4998,
+        })
+    }
+
+    #[test]
+    fn order_placed_is_as_place_order_and_total() {
+        let data = order_placed(json!([{"sku": "tea", "quantity": 2, "unit_price": 2499}]));
+        assert_eq!(serde_json::to_value(read::<OrderPlaced>(&data).unwrap()).unwrap(), data);
+    }
+
+    #[test]
+    fn order_placed_is_checked_as_place_order_is() {
+        let item =
+            |quantity: i64, price: i64| json!({"sku": "tea", "quantity": quantity, "unit_price": price});
+        for (items, words) in [
+            (json!([]), "items: an order has 1 to 100 items, not 0"),
+            (json!(vec![item(1, 1); 101]), "items: an order has 1 to 100 items, not 101"),
+            (json!([item(1, 1), item(1_000_001, 1)]), "items[1].quantity: 1000001"),
+            (json!([item(1, i64::MAX), item(1, 1)]), "items: the total"),
+        ] {
+            let reason = read::<OrderPlaced>(&order_placed(items)).unwrap_err();
+            assert!(reason.contains(words), "'{reason}' does not say '{words}'");
+        }
+    }
+
+    #[test]
+    fn the_detail_of_a_requested_cancellation_is_optional() {
+        let without = json!({"order_id": "order-42", "reason": "deadline_exceeded"});
+        let with = json!({"order_id": "order-42", "reason": "customer_request", "detail": "too late"});
+        for data in [without, with] {
+            let requested: OrderCancellationRequested = read(&data).unwrap();
+            assert_eq!(serde_json::to_value(&requested).unwrap(), data);
+        }
+    }
+
+    #[test]
+    fn the_reasons_are_spelled_as_the_contract_has_them() {
+        use CancellationRejectReason::*;
+        assert_eq!(
+            json!([AlreadyConfirmed, AlreadyEnded, UnknownOrder]),
+            json!(["already_confirmed", "already_ended", "unknown_order"])
+        );
+        use CancelReason::*;
+        assert_eq!(
+            json!([PaymentDeclined, OutOfStock, ShipmentRefused, CustomerRequest, DeadlineExceeded]),
+            json!([
+                "payment_declined",
+                "out_of_stock",
+                "shipment_refused",
+                "customer_request",
+                "deadline_exceeded"
+            ])
+        );
     }
 }

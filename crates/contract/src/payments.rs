@@ -131,3 +131,61 @@ impl Message for FundsDeposited {
         &self.customer_id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use saga::testing::read;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_payment_voided_with_nothing_to_undo_has_amount_0_and_neither_of_the_others() {
+        let data = json!({"order_id": "order-42", "amount": 0});
+        let voided: PaymentVoided = read(&data).unwrap();
+        assert_eq!((&voided.payment_id, voided.amount, voided.currency), (&None, 0, None));
+        assert_eq!(serde_json::to_value(&voided).unwrap(), data);
+    }
+
+    #[test]
+    fn a_payment_voided_that_undid_something_needs_both_of_the_others() {
+        let voided = |fields: Value| {
+            let mut data = json!({"order_id": "order-42"});
+            data.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            read::<PaymentVoided>(&data).map(|_| ())
+        };
+        assert_eq!(voided(json!({"amount": 1, "payment_id": "p", "currency": "EUR"})), Ok(()));
+        for (bad, words) in [
+            (json!({"amount": 1}), "payment_id"),
+            (json!({"amount": 1, "payment_id": "p"}), "currency"),
+            (json!({"amount": 1, "currency": "EUR"}), "payment_id"),
+            (json!({"amount": -1, "payment_id": "p", "currency": "EUR"}), "amount: -1"),
+            (json!({"payment_id": "p", "currency": "EUR"}), "amount"),
+        ] {
+            let reason = voided(bad.clone()).expect_err(&bad.to_string());
+            assert!(reason.contains(words), "'{reason}' does not say '{words}'");
+        }
+    }
+
+    #[test]
+    fn an_authorized_amount_is_greater_than_0() {
+        let authorized = |amount: i64| {
+            read::<PaymentAuthorized>(
+                &json!({"order_id": "order-42", "payment_id": "p", "amount": amount, "currency": "EUR"}),
+            )
+        };
+        assert!(authorized(1).is_ok());
+        assert_eq!(authorized(0).unwrap_err(), "amount: 0 is not an amount, which is greater than 0");
+    }
+
+    #[test]
+    fn the_reasons_are_spelled_as_the_contract_has_them() {
+        use DeclineReason::*;
+        let reasons = [InsufficientFunds, UnknownCustomer, CurrencyMismatch, Unprocessable];
+        assert_eq!(
+            json!(reasons),
+            json!(["insufficient_funds", "unknown_customer", "currency_mismatch", "unprocessable"])
+        );
+        assert!(read::<PaymentDeclined>(&json!({"order_id": "order-42", "reason": "bad_luck"})).is_err());
+    }
+}

@@ -3,7 +3,11 @@
 use saga::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::{Destination, Id, topics::SHIPMENTS};
+use crate::{
+    Destination, Id,
+    fields::{object, optional_object},
+    topics::SHIPMENTS,
+};
 
 /// A shipment is planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +17,7 @@ pub struct ShipmentScheduled {
     /// Names the shipment.
     pub shipment_id: Id,
     /// Where it goes.
+    #[serde(deserialize_with = "object")]
     pub destination: Destination,
 }
 
@@ -60,7 +65,7 @@ pub struct ShipmentCancelled {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipment_id: Option<Id>,
     /// Where it would have gone; absent when there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub destination: Option<Destination>,
 }
 
@@ -88,5 +93,26 @@ impl Message for ShipmentDispatched {
     const TOPIC: &'static str = SHIPMENTS;
     fn key(&self) -> &str {
         &self.order_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use saga::testing::read;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_shipment_cancelled_with_nothing_to_undo_has_only_the_order() {
+        let data = json!({"order_id": "order-42"});
+        let cancelled: ShipmentCancelled = read(&data).unwrap();
+        assert_eq!(serde_json::to_value(&cancelled).unwrap(), data);
+    }
+
+    #[test]
+    fn the_reasons_are_spelled_as_the_contract_has_them() {
+        let reasons = [RefuseReason::DestinationNotServed, RefuseReason::Unprocessable];
+        assert_eq!(json!(reasons), json!(["destination_not_served", "unprocessable"]));
     }
 }

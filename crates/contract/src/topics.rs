@@ -45,3 +45,52 @@ pub const ALL: [Topic; 9] = [
     Topic { name: NOTIFICATIONS, retention_ms: MONTH_MS },
     Topic { name: DEAD_LETTERS, retention_ms: -1 },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MESSAGES;
+
+    /// The table of section 3 of the contract.
+    const TABLE: [(&str, &[&str]); 9] = [
+        ("orders.commands", &["PlaceOrder", "CancelOrder"]),
+        ("payments.commands", &["DepositFunds"]),
+        ("inventory.commands", &["ReceiveStock"]),
+        (
+            "orders",
+            &[
+                "OrderPlaced",
+                "OrderCancellationRequested",
+                "OrderCancellationRejected",
+                "OrderConfirmed",
+                "OrderCompleted",
+                "OrderCancelled",
+            ],
+        ),
+        (
+            "payments",
+            &["PaymentAuthorized", "PaymentDeclined", "PaymentVoided", "PaymentCaptured", "FundsDeposited"],
+        ),
+        (
+            "inventory",
+            &["StockReserved", "StockRejected", "StockReleased", "StockCommitted", "StockReceived"],
+        ),
+        ("shipments", &["ShipmentScheduled", "ShipmentRefused", "ShipmentCancelled", "ShipmentDispatched"]),
+        ("notifications", &["NotificationSent"]),
+        ("dead-letters", &[]),
+    ];
+
+    #[test]
+    fn the_topics_are_those_of_the_contract() {
+        assert_eq!(ALL.map(|topic| topic.name), TABLE.map(|(topic, _)| topic));
+    }
+
+    #[test]
+    fn every_message_is_on_the_topic_that_the_contract_says() {
+        let on = |topic| MESSAGES.into_iter().filter(move |m| m.0 == topic).map(|m| m.1).collect::<Vec<_>>();
+        for (topic, types) in TABLE {
+            assert_eq!(on(topic), types, "on {topic}");
+        }
+        assert_eq!(MESSAGES.len(), TABLE.iter().map(|(_, types)| types.len()).sum::<usize>());
+    }
+}

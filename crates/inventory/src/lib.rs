@@ -123,6 +123,7 @@ impl Participant for Reservation {
                     reserve_when_ready(order_id, Waiting { authorized: true, ..waiting.clone() }, rows)?
                 }
                 Heard::OrderConfirmed => to(State::Waiting(Waiting { confirmed: true, ..waiting.clone() })),
+                Heard::Unusable if waiting.authorized => ignore("what can't be used has been heard before"),
                 Heard::Unusable => reject(StockRejected {
                     order_id,
                     reason: RejectReason::Unprocessable,

@@ -1,1 +1,59 @@
-fn main() {}
+//! `quadrille`: hosts any set of the services, and lets people try them.
+
+mod cli;
+mod demo;
+mod host;
+mod logging;
+mod sandbox;
+mod settings;
+mod story;
+mod topics;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Into::into);
+    let result = result.and_then(|runtime| {
+        let result = runtime.block_on(run(cli));
+        // A thread that did not stop in time must not hold up the end.
+        runtime.shutdown_background();
+        result
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("quadrille: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    logging::start(&cli.logging);
+    match cli.command {
+        Command::Up(up) => host::up(up).await,
+        Command::Serve(serve) => host::serve(serve).await,
+        Command::Demo => demo::run().await,
+        Command::Topics(topics) => topics::run(topics).await,
+        Command::Map { format } => {
+            let map = choreography::map();
+            print!(
+                "{}",
+                match format {
+                    cli::MapFormat::Text => map.text(),
+                    cli::MapFormat::Mermaid => map.mermaid(),
+                }
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

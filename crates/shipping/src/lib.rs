@@ -105,6 +105,7 @@ impl Participant for Shipment {
                     self.schedule_when_ready(order_id, Waiting { reserved: true, ..waiting.clone() })
                 }
                 Heard::OrderConfirmed => to(State::Waiting(Waiting { confirmed: true, ..waiting.clone() })),
+                Heard::Unusable if waiting.reserved => ignore("what can't be used has been heard before"),
                 Heard::Unusable => refuse(order_id, RefuseReason::Unprocessable),
                 Heard::Undo => to(State::Closed).say(nothing_to_cancel(order_id)),
                 Heard::OrderCancelled => to(State::Closed),

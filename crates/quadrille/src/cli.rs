@@ -1,0 +1,290 @@
+//! The command line.
+
+use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// An order saga as a choreography of five services on Kafka.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub logging: Logging,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  quadrille demo                       see an order for every ending, in 20 seconds
+  quadrille up                         a sandbox with a broker of its own, for kcat
+  quadrille up --except shipping       see an order wait, or play shipping with kcat
+  KAFKA_BOOTSTRAP_SERVERS=localhost:9092 quadrille serve payment --data-dir ./data";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run every service in one process: a sandbox, or on the Kafka of KAFKA_BOOTSTRAP_SERVERS
+    Up(Up),
+    /// Run the named services on the Kafka of KAFKA_BOOTSTRAP_SERVERS
+    Serve(Serve),
+    /// Watch one order for every ending, in a sandbox
+    Demo,
+    /// Make, verify or print the topics
+    Topics(Topics),
+    /// Print who reacts to what with what, found out by running the services' rules
+    Map {
+        /// For a terminal, or for a page that draws Mermaid
+        #[arg(long, value_enum, default_value = "text")]
+        format: MapFormat,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Where the sandbox's broker listens; has no effect with KAFKA_BOOTSTRAP_SERVERS
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    pub kafka_addr: SocketAddr,
+    /// Leave a service out; repeatable
+    #[arg(long, value_name = "SERVICE")]
+    pub except: Vec<ServiceName>,
+    #[command(flatten)]
+    pub kafka: Kafka,
+    #[command(flatten)]
+    pub store: Store,
+    #[command(flatten)]
+    pub rules: Rules,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The services, or all
+    #[arg(required = true, value_name = "SERVICE")]
+    pub services: Vec<ServiceOrAll>,
+    #[command(flatten)]
+    pub kafka: Kafka,
+    #[command(flatten)]
+    pub store: Store,
+    #[command(flatten)]
+    pub rules: Rules,
+}
+
+#[derive(Debug, Args)]
+pub struct Topics {
+    #[command(subcommand)]
+    pub command: TopicsCommand,
+    #[command(flatten)]
+    pub kafka: Kafka,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Make the topics that are missing; may be run twice
+    Apply {
+        /// Of every topic
+        #[arg(long, default_value_t = crate::topics::PARTITIONS, value_parser = clap::value_parser!(i32).range(1..=1000))]
+        partitions: i32,
+        /// Of every topic; the broker's default if not given
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..=100))]
+        replication_factor: Option<i32>,
+    },
+    /// Verify the topics; exit 1 and name every difference if they are not as described
+    Check,
+    /// Print the topics' description
+    List,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+pub enum ServiceName {
+    Order,
+    Payment,
+    Inventory,
+    Shipping,
+    Notification,
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            ServiceName::Order => "order",
+            ServiceName::Payment => "payment",
+            ServiceName::Inventory => "inventory",
+            ServiceName::Shipping => "shipping",
+            ServiceName::Notification => "notification",
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ServiceOrAll {
+    Order,
+    Payment,
+    Inventory,
+    Shipping,
+    Notification,
+    All,
+}
+
+impl ServiceOrAll {
+    /// The services that it stands for.
+    pub fn names(self) -> Vec<ServiceName> {
+        match self {
+            ServiceOrAll::Order => vec![ServiceName::Order],
+            ServiceOrAll::Payment => vec![ServiceName::Payment],
+            ServiceOrAll::Inventory => vec![ServiceName::Inventory],
+            ServiceOrAll::Shipping => vec![ServiceName::Shipping],
+            ServiceOrAll::Notification => vec![ServiceName::Notification],
+            ServiceOrAll::All => ServiceName::value_variants().to_vec(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MapFormat {
+    Text,
+    Mermaid,
+}
+
+/// How to reach Kafka.
+#[derive(Args, Default, Clone)]
+pub struct Kafka {
+    /// The brokers of an Apache Kafka, comma-separated
+    #[arg(long, value_name = "HOST:PORT,...", env = "KAFKA_BOOTSTRAP_SERVERS", value_parser = non_empty)]
+    pub kafka_bootstrap_servers: Option<String>,
+    /// How connections to Kafka are secured
+    #[arg(long, env = "KAFKA_SECURITY_PROTOCOL", ignore_case = true,
+          value_parser = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])]
+    pub kafka_security_protocol: Option<String>,
+    /// How the program proves to Kafka who it is
+    #[arg(long, env = "KAFKA_SASL_MECHANISM", ignore_case = true,
+          value_parser = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])]
+    pub kafka_sasl_mechanism: Option<String>,
+    /// As whom
+    #[arg(long, env = "KAFKA_SASL_USERNAME")]
+    pub kafka_sasl_username: Option<String>,
+    /// The secret; better given in the environment
+    #[arg(long, env = "KAFKA_SASL_PASSWORD", hide_env_values = true)]
+    pub kafka_sasl_password: Option<String>,
+    /// The file of the certificate authority
+    #[arg(long, env = "KAFKA_SSL_CA_LOCATION", value_name = "FILE")]
+    pub kafka_ssl_ca_location: Option<String>,
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Kafka")
+            .field("bootstrap_servers", &self.kafka_bootstrap_servers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the services keep what they know.
+#[derive(Debug, Args, Clone)]
+pub struct Store {
+    /// The stores: sqlite://FOLDER, or for a single service sqlite://FILE.db
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", value_parser = sqlite_url)]
+    pub database_url: Option<PathBuf>,
+    /// The folder of the stores; the same as DATABASE_URL=sqlite://FOLDER [default: ./data]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "database_url")]
+    pub data_dir: Option<PathBuf>,
+    /// How long an order that ended is remembered
+    #[arg(long, env = "RETENTION", value_name = "DURATION", default_value = "30d", value_parser = duration)]
+    pub retention: Duration,
+}
+
+/// What the services' rules depend on.
+#[derive(Debug, Args, Clone)]
+pub struct Rules {
+    /// How long an order may take to be confirmed
+    #[arg(long, env = "ORDER_DEADLINE", value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub order_deadline: Duration,
+    /// Where shipping ships to, comma-separated [default: the EU and EEA, CH, GB, US, CA]
+    #[arg(long, env = "SHIPPING_COUNTRIES", value_name = "CC,...", value_parser = countries)]
+    pub shipping_countries: Option<BTreeSet<String>>,
+}
+
+/// What the program says of itself, on stderr.
+#[derive(Debug, Args)]
+pub struct Logging {
+    /// The form of log lines
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
+    pub log_format: LogFormat,
+    /// What to log, e.g. info, or runtime=debug,librdkafka=debug
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info", global = true, value_parser = filter)]
+    pub rust_log: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+fn non_empty(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("it is empty; leave it unset for the sandbox".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => {
+            Err("a duration is a number with a unit, and more than nothing: 500ms, 60s, 5m, 12h, 30d"
+                .to_owned())
+        }
+    }
+}
+
+fn countries(text: &str) -> Result<BTreeSet<String>, String> {
+    let codes: BTreeSet<String> = text.split(',').map(|code| code.trim().to_owned()).collect();
+    match codes.iter().find(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_uppercase())) {
+        None => Ok(codes),
+        Some(code) => Err(format!("'{code}' is not a country code of ISO 3166-1 alpha-2, such as DE,FR,US")),
+    }
+}
+
+fn sqlite_url(text: &str) -> Result<PathBuf, String> {
+    match text.strip_prefix("sqlite://") {
+        Some(path) if !path.is_empty() => Ok(path.into()),
+        _ => Err("allowed is sqlite://PATH".to_owned()),
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    match text.parse::<tracing_subscriber::EnvFilter>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(e) => Err(format!(
+            "{e}; allowed are levels (error, warn, info, debug, trace) and target=level, comma-separated"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_a_unit_and_are_not_zero() {
+        assert_eq!(duration("60s"), Ok(Duration::from_secs(60)));
+        for bad in ["", "60", "0s", "soon", "-1s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn countries_are_two_capital_letters() {
+        assert_eq!(countries("DE, FR").unwrap().len(), 2);
+        for bad in ["", "de", "DEU", "DE,,FR"] {
+            assert!(countries(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! What the program says of itself, on stderr.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{LogFormat, Logging};
+
+/// Starts logging to stderr, with colours only on a terminal and never with `NO_COLOR`.
+pub fn start(settings: &Logging) {
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(colours)
+        .with_target(false)
+        .with_env_filter(EnvFilter::new(&settings.rust_log));
+    match settings.log_format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+}

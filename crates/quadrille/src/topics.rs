@@ -1,0 +1,182 @@
+//! The topics in Kafka: made, verified, printed.
+
+use std::{collections::HashMap, process::ExitCode, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use clap::{CommandFactory, error::ErrorKind};
+use contract::topics::{ALL, Topic};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    config::FromClientConfigAndContext,
+    types::RDKafkaErrorCode,
+};
+use runtime::{Connection, KafkaSettings};
+
+use crate::cli::{Cli, Topics, TopicsCommand};
+
+/// How many partitions a topic has, unless something else is asked for.
+pub const PARTITIONS: i32 = 4;
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// `quadrille topics`.
+pub async fn run(topics: Topics) -> Result<ExitCode> {
+    if let TopicsCommand::List = topics.command {
+        for topic in ALL {
+            println!(
+                "{:<20} {}",
+                topic.name,
+                configuration(topic).map(|(name, value)| format!("{name}={value}")).join(" ")
+            );
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(servers) = &topics.kafka.kafka_bootstrap_servers else {
+        Cli::command()
+            .error(ErrorKind::MissingRequiredArgument, "this needs KAFKA_BOOTSTRAP_SERVERS: HOST:PORT,...")
+            .exit();
+    };
+    let kafka = topics.kafka.at(servers.clone());
+    match topics.command {
+        TopicsCommand::List => {}
+        TopicsCommand::Apply { partitions, replication_factor } => {
+            let made = apply(&kafka, partitions, replication_factor).await?;
+            for topic in ALL {
+                println!(
+                    "{:<20} {}",
+                    topic.name,
+                    if made.contains(&topic.name) { "made" } else { "was there" }
+                );
+            }
+        }
+        TopicsCommand::Check => {
+            let differences = check(&kafka).await?;
+            for difference in &differences {
+                println!("{difference}");
+            }
+            if !differences.is_empty() {
+                return Ok(ExitCode::FAILURE);
+            }
+            println!("all {} topics are as described", ALL.len());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the topics that are missing, with the number of partitions that the others have, as soon
+/// as Kafka can be reached.
+pub async fn apply_when_reachable(kafka: &KafkaSettings, connection: &Connection) -> Result<()> {
+    loop {
+        match there(&admin(kafka)?) {
+            Ok(there) => {
+                connection.found();
+                let partitions =
+                    ALL.iter().find_map(|topic| there.get(topic.name)).copied().unwrap_or(PARTITIONS);
+                let made = apply(kafka, partitions, None).await?;
+                if !made.is_empty() {
+                    tracing::info!("made topics of {partitions} partitions: {}", made.join(", "));
+                }
+                return Ok(());
+            }
+            Err(_) => connection.lost(),
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Makes the topics that are missing; returns their names.
+async fn apply(
+    kafka: &KafkaSettings,
+    partitions: i32,
+    replication: Option<i32>,
+) -> Result<Vec<&'static str>> {
+    let admin = admin(kafka)?;
+    let there = there(&admin)?;
+    let missing: Vec<Topic> = ALL.into_iter().filter(|topic| !there.contains_key(topic.name)).collect();
+    let settings: Vec<[(&str, String); 3]> = missing.iter().map(|topic| configuration(*topic)).collect();
+    let new: Vec<NewTopic> = missing
+        .iter()
+        .zip(&settings)
+        .map(|(topic, settings)| {
+            // -1 asks for the broker's default.
+            let replication = TopicReplication::Fixed(replication.unwrap_or(-1));
+            settings.iter().fold(NewTopic::new(topic.name, partitions, replication), |new, (name, value)| {
+                new.set(name, value)
+            })
+        })
+        .collect();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let options =
+        AdminOptions::new().operation_timeout(Some(ANSWER_LIMIT)).request_timeout(Some(ANSWER_LIMIT));
+    for result in admin.create_topics(&new, &options).await.context("the topics can't be made")? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, error)) => bail!("the topic {topic} can't be made: {error}"),
+        }
+    }
+    Ok(missing.into_iter().map(|topic| topic.name).collect())
+}
+
+/// Every difference between the topics and their description.
+async fn check(kafka: &KafkaSettings) -> Result<Vec<String>> {
+    let admin = admin(kafka)?;
+    let there = there(&admin)?;
+    let mut differences = Vec::new();
+    let present: Vec<Topic> = ALL.into_iter().filter(|topic| there.contains_key(topic.name)).collect();
+    for topic in ALL.iter().filter(|topic| !there.contains_key(topic.name)) {
+        differences.push(format!("{}: missing", topic.name));
+    }
+    if let Some(first) = present.first() {
+        for topic in present.iter().filter(|topic| there[topic.name] != there[first.name]) {
+            differences.push(format!(
+                "{}: has {} partitions, and {} has {}",
+                topic.name, there[topic.name], first.name, there[first.name]
+            ));
+        }
+    }
+    let resources: Vec<ResourceSpecifier> =
+        present.iter().map(|topic| ResourceSpecifier::Topic(topic.name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(ANSWER_LIMIT));
+    let described =
+        if resources.is_empty() { Vec::new() } else { admin.describe_configs(&resources, &options).await? };
+    for (topic, described) in present.iter().zip(described) {
+        let described =
+            described.map_err(|e| anyhow::anyhow!("the settings of {} can't be read: {e}", topic.name))?;
+        let actual = described.entry_map();
+        for (name, value) in configuration(*topic) {
+            let found = actual.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
+            if found != value {
+                differences.push(format!("{}: {name} is {found}, and should be {value}", topic.name));
+            }
+        }
+    }
+    Ok(differences)
+}
+
+fn configuration(topic: Topic) -> [(&'static str, String); 3] {
+    [
+        ("cleanup.policy", "delete".to_owned()),
+        ("retention.ms", topic.retention_ms.to_string()),
+        // A size limit would delete records that nobody has read yet.
+        ("retention.bytes", "-1".to_owned()),
+    ]
+}
+
+fn admin(kafka: &KafkaSettings) -> Result<AdminClient<Connection>> {
+    let connection = Connection::new(&kafka.bootstrap_servers);
+    AdminClient::from_config_and_context(&kafka.client(), connection)
+        .context("the settings for Kafka are not valid")
+}
+
+/// The number of partitions of each topic that is there.
+fn there(admin: &AdminClient<Connection>) -> Result<HashMap<String, i32>> {
+    let metadata =
+        admin.inner().fetch_metadata(None, Duration::from_secs(5)).context("Kafka does not answer")?;
+    Ok(metadata
+        .topics()
+        .iter()
+        .map(|topic| (topic.name().to_owned(), i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX)))
+        .collect())
+}

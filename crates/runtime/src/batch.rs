@@ -1,0 +1,379 @@
+//! One batch at work, inside its transaction: participants decide, and what follows is written.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use anyhow::Result;
+use saga::{AnyParticipant, Arrival, Delivery, Outcome, RowCache, Said, Service, Stop};
+use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
+
+use crate::{
+    cloudevents::{self, CONTENT_TYPE, CONTENT_TYPE_HEADER, Envelope, Structured, TYPE_HEADER},
+    dead_letters,
+    lanes::{Batch, Done},
+    record::{Record, partition_of},
+    store::{Lane, Outgoing, Timer, Transaction},
+    topology::Topology,
+};
+
+/// How many ended instances one batch may forget.
+const FORGET_AT_ONCE: usize = 100;
+
+/// What led to a decision, as what is said carries it on.
+struct Cause<'a> {
+    id: &'a str,
+    correlation_id: &'a str,
+    traceparent: Option<&'a str>,
+    partition: i32,
+}
+
+/// What a participant knows of an instance, in this batch.
+struct Known {
+    state: Option<String>,
+    ended: bool,
+    changed: bool,
+}
+
+/// A batch at work.
+pub struct Work<'a> {
+    service: &'a Service,
+    topology: &'a Topology,
+    retention_ms: i64,
+    source: String,
+    now_ms: i64,
+    now: String,
+    lanes: Vec<Lane>,
+    touched: BTreeSet<i32>,
+    transaction: Transaction<'a>,
+    instances: HashMap<(&'static str, String), Known>,
+    rows: RowCache,
+    changed_rows: BTreeSet<String>,
+    outgoing: Vec<Outgoing>,
+    earliest_due_ms: Option<i64>,
+}
+
+impl<'a> Work<'a> {
+    /// Begins a batch.
+    pub fn new(
+        service: &'a Service,
+        topology: &'a Topology,
+        retention: Duration,
+        lanes: &[Lane],
+        transaction: Transaction<'a>,
+        now_ms: i64,
+    ) -> Self {
+        Work {
+            service,
+            topology,
+            retention_ms: i64::try_from(retention.as_millis()).unwrap_or(i64::MAX),
+            source: topology.source(service.name),
+            now_ms,
+            now: cloudevents::rfc3339(now_ms),
+            lanes: lanes.to_vec(),
+            touched: BTreeSet::new(),
+            transaction,
+            instances: HashMap::new(),
+            rows: RowCache::new(),
+            changed_rows: BTreeSet::new(),
+            outgoing: Vec::new(),
+            earliest_due_ms: None,
+        }
+    }
+
+    /// A record that the service listens to.
+    pub fn heard(&mut self, record: &Record, envelope: &Envelope) -> Result<()> {
+        let arrival = Arrival::Message { kind: &envelope.kind, id: &envelope.id, data: &envelope.data };
+        let cause = Cause {
+            id: &envelope.id,
+            correlation_id: envelope.correlation_id.as_deref().unwrap_or(&envelope.id),
+            traceparent: envelope.traceparent.as_deref(),
+            partition: record.partition,
+        };
+        let service = self.service;
+        for participant in &service.participants {
+            let delivery = match participant.listen(&arrival) {
+                None => continue,
+                Some(Ok(delivery)) => delivery,
+                Some(Err(reason)) => return self.unusable(record, Some(&envelope.kind), &reason),
+            };
+            let home = partition_of(&delivery.key, i32::try_from(self.lanes.len())?);
+            if home != record.partition {
+                if self.topology.writer(&record.topic).is_none() {
+                    return self.forward(record, envelope, &delivery.key, home);
+                }
+                let reason =
+                    format!("it is on partition {}, and its key belongs on {home}", record.partition);
+                return self.unusable(record, None, &reason);
+            }
+            let age_ms = self.now_ms.saturating_sub(envelope.time_ms);
+            if delivery.opens
+                && age_ms > self.retention_ms
+                && self.known(participant.name, &delivery.instance)?.state.is_none()
+            {
+                let reason =
+                    format!("'{}' is unknown, and this older than what is remembered", delivery.instance);
+                return self.unusable(record, None, &reason);
+            }
+            if let Err(reason) = self.deliver(participant, &delivery, &cause)? {
+                self.dead_letter(record, &reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A record that can't be used. Where it is one that a step waits for, its participant hears so.
+    pub fn unusable(&mut self, record: &Record, kind: Option<&str>, reason: &str) -> Result<()> {
+        self.dead_letter(record, reason)?;
+        let (Some(kind), Some(key)) = (kind, record.key_text()) else { return Ok(()) };
+        if partition_of(key, i32::try_from(self.lanes.len())?) != record.partition {
+            return Ok(());
+        }
+        let place = record.place();
+        let cause =
+            Cause { id: &place, correlation_id: &place, traceparent: None, partition: record.partition };
+        let service = self.service;
+        for participant in &service.participants {
+            if let Some(Ok(delivery)) = participant.listen(&Arrival::Unusable { kind, key }) {
+                // The record is a dead letter already; where its key is no instance either, that is all.
+                if let Err(reason) = self.deliver(participant, &delivery, &cause)? {
+                    tracing::debug!(service = service.name, place, reason, "no answer to an unusable record");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A timer that is due, unless something in this batch has stopped it.
+    pub fn timer(&mut self, timer: &Timer) -> Result<()> {
+        if !self.transaction.stop_timer(&timer.participant, &timer.instance)? {
+            return Ok(());
+        }
+        self.touched.insert(timer.partition);
+        let cause = Cause {
+            id: &timer.cause_id,
+            correlation_id: &timer.correlation_id,
+            traceparent: Some(&timer.traceparent),
+            partition: timer.partition,
+        };
+        let service = self.service;
+        for participant in service.participants.iter().filter(|p| p.name == timer.participant) {
+            if let Some(Ok(delivery)) = participant.listen(&Arrival::Timer { instance: &timer.instance })
+                && let Err(reason) = self.deliver(participant, &delivery, &cause)?
+            {
+                tracing::error!(
+                    service = service.name,
+                    instance = timer.instance,
+                    reason,
+                    "a timer was refused"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a participant decide, and notes what follows. The inner error is its refusal.
+    fn deliver(
+        &mut self,
+        participant: &AnyParticipant,
+        delivery: &Delivery,
+        cause: &Cause,
+    ) -> Result<Result<(), String>> {
+        self.known(participant.name, &delivery.instance)?;
+        let outcome = loop {
+            let known = &self.instances[&(participant.name, delivery.instance.clone())];
+            let decide = || participant.decide(delivery, known.state.as_deref(), &self.rows);
+            // A participant that panics over one record must not stop the records behind it.
+            match catch_unwind(AssertUnwindSafe(decide)) {
+                Ok(Ok(outcome)) => break outcome,
+                Ok(Err(Stop::Refuse(reason))) => return Ok(Err(reason)),
+                Ok(Err(Stop::Missing(keys))) => {
+                    for key in keys {
+                        let row = self.transaction.row(&key)?;
+                        self.rows.insert(key, row);
+                    }
+                }
+                Err(_) => return Ok(Err(format!("the {} service failed over it", self.service.name))),
+            }
+        };
+        if let Some(said) = outcome.said.iter().find(|said| said.topic != self.service.topic) {
+            return Ok(Err(format!("{} may not be said by the {} service", said.kind, self.service.name)));
+        }
+        self.apply(participant.name, delivery, outcome, cause)?;
+        Ok(Ok(()))
+    }
+
+    fn known(&mut self, participant: &'static str, instance: &str) -> Result<&Known> {
+        let entry = self.instances.entry((participant, instance.to_owned()));
+        Ok(match entry {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let state = self.transaction.state(participant, instance)?;
+                entry.insert(Known { state, ended: false, changed: false })
+            }
+        })
+    }
+
+    fn apply(
+        &mut self,
+        participant: &'static str,
+        delivery: &Delivery,
+        outcome: Outcome,
+        cause: &Cause,
+    ) -> Result<()> {
+        if let Some((state, ended)) = outcome.next {
+            let known = Known { state: Some(state), ended, changed: true };
+            self.instances.insert((participant, delivery.instance.clone()), known);
+        }
+        for (key, row) in outcome.rows {
+            self.changed_rows.insert(key.clone());
+            self.rows.insert(key, Some(row));
+        }
+        let trace = trace(cause);
+        let mut first_id = None;
+        for (index, said) in outcome.said.into_iter().enumerate() {
+            // The same whenever this decision is made again, and that of no other decision.
+            let name = format!(
+                "{}/{}/{participant}/{}/{index}/{}",
+                self.source, cause.id, delivery.instance, said.kind
+            );
+            let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+            first_id.get_or_insert(id);
+            self.say(said, id, &trace, cause)?;
+        }
+        match outcome.timer {
+            saga::Timer::Keep => {}
+            saga::Timer::Cancel => {
+                self.transaction.stop_timer(participant, &delivery.instance)?;
+            }
+            saga::Timer::Start(after) => {
+                let after_ms = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+                let due_ms = self.now_ms.saturating_add(after_ms);
+                self.earliest_due_ms =
+                    Some(self.earliest_due_ms.map_or(due_ms, |earliest| earliest.min(due_ms)));
+                self.transaction.start_timer(&Timer {
+                    participant: participant.to_owned(),
+                    instance: delivery.instance.clone(),
+                    partition: cause.partition,
+                    due_ms,
+                    cause_id: first_id.map_or_else(|| cause.id.to_owned(), |id| id.to_string()),
+                    correlation_id: cause.correlation_id.to_owned(),
+                    traceparent: traceparent(&trace, first_id.unwrap_or_default()),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, said: Said, id: Uuid, trace: &str, cause: &Cause) -> Result<()> {
+        let lane = &mut self.lanes[usize::try_from(cause.partition)?];
+        lane.sequence += 1;
+        let value = Structured {
+            specversion: "1.0",
+            id: &id.to_string(),
+            source: &self.source,
+            kind: said.kind,
+            subject: &said.key,
+            time: &self.now,
+            datacontenttype: "application/json",
+            dataschema: Some(&self.topology.schema(said.kind)),
+            sequence: Some(&lane.sequence.to_string()),
+            correlationid: Some(cause.correlation_id),
+            causationid: Some(cause.id),
+            traceparent: Some(&traceparent(trace, id)),
+            data: &RawValue::from_string(said.data)?,
+        };
+        self.put_out(said.topic, cause.partition, &said.key, said.kind, value.to_bytes())
+    }
+
+    /// A command on a partition that is not its key's goes to the one that is, with the id that it has.
+    fn forward(&mut self, record: &Record, envelope: &Envelope, key: &str, home: i32) -> Result<()> {
+        let value = Structured {
+            specversion: "1.0",
+            id: &envelope.id,
+            source: envelope.source.as_deref().unwrap_or(&self.source),
+            kind: &envelope.kind,
+            subject: key,
+            time: &cloudevents::rfc3339(envelope.time_ms),
+            datacontenttype: "application/json",
+            dataschema: None,
+            sequence: None,
+            correlationid: envelope.correlation_id.as_deref(),
+            causationid: None,
+            traceparent: envelope.traceparent.as_deref(),
+            data: &to_raw_value(&envelope.data)?,
+        };
+        self.put_out(&record.topic, home, key, &envelope.kind, value.to_bytes())
+    }
+
+    fn put_out(&mut self, topic: &str, partition: i32, key: &str, kind: &str, value: Vec<u8>) -> Result<()> {
+        let headers = [(CONTENT_TYPE_HEADER, CONTENT_TYPE), (TYPE_HEADER, kind)];
+        self.outgoing.push(Outgoing {
+            id: 0,
+            topic: topic.to_owned(),
+            partition,
+            key: Some(key.as_bytes().to_vec()),
+            headers: headers.map(|(name, value)| (name.to_owned(), Some(value.as_bytes().to_vec()))).to_vec(),
+            value: Some(value),
+        });
+        Ok(())
+    }
+
+    fn dead_letter(&mut self, record: &Record, reason: &str) -> Result<()> {
+        let letter = dead_letters::kept(self.service.name, record, reason);
+        tracing::warn!(service = self.service.name, id = letter.id, reason, "dead letter");
+        self.transaction.add_dead_letter(&letter, self.now_ms)?;
+        self.outgoing.push(dead_letters::published(self.service.name, &letter, self.topology.dead_letters()));
+        Ok(())
+    }
+
+    /// Writes all that has changed, and commits; returns what is to be done, and the lanes as they
+    /// are now.
+    pub fn commit(mut self, batch: &Batch) -> Result<(Done, Vec<Lane>)> {
+        for ((participant, instance), known) in self.instances.iter().filter(|(_, known)| known.changed) {
+            let state = known.state.as_deref().unwrap_or_default();
+            self.transaction.set_state(participant, instance, state, known.ended, self.now_ms)?;
+        }
+        for key in &self.changed_rows {
+            if let Some(Some(row)) = self.rows.get(key) {
+                self.transaction.set_row(key, row)?;
+            }
+        }
+        if let Some(place) = batch.published_up_to {
+            self.transaction.trim_outbox(place)?;
+        }
+        for record in &mut self.outgoing {
+            record.id = self.transaction.add_outgoing(record)?;
+        }
+        for position in batch.positions.values() {
+            self.touched.insert(position.partition);
+            self.transaction.set_position(position)?;
+        }
+        self.transaction.forget_ended(self.now_ms.saturating_sub(self.retention_ms), FORGET_AT_ONCE)?;
+        for partition in &self.touched {
+            let lane = &mut self.lanes[usize::try_from(*partition)?];
+            self.transaction.advance(*partition, *lane)?;
+            lane.version += 1;
+        }
+        self.transaction.commit()?;
+        Ok((Done { outgoing: self.outgoing, earliest_due_ms: self.earliest_due_ms }, self.lanes))
+    }
+}
+
+/// The trace that a decision belongs to: that of what led to it, or else one that follows from the
+/// saga's correlation id, so that it is the same in every service.
+fn trace(cause: &Cause) -> String {
+    match cause.traceparent.and_then(|parent| parent.split('-').nth(1)) {
+        Some(trace) => trace.to_owned(),
+        None => Uuid::new_v5(&Uuid::NAMESPACE_OID, cause.correlation_id.as_bytes()).simple().to_string(),
+    }
+}
+
+/// W3C Trace Context: the record's own id gives the span.
+fn traceparent(trace: &str, id: Uuid) -> String {
+    let span = id.simple().to_string();
+    format!("00-{trace}-{}-01", &span[..16])
+}

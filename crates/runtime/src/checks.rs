@@ -1,0 +1,201 @@
+//! The checks of a start: a store that does not belong to these topics would lose or double
+//! events, so it is refused.
+
+use std::{collections::HashMap, fmt};
+
+use anyhow::{Context, Result};
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer};
+
+use crate::{
+    kafka::{Connection, KafkaSettings},
+    lanes::Lanes,
+    reader::{ANSWER_LIMIT, Offsets, Reader, first_record, offsets},
+    record::fingerprint,
+    store::Position,
+};
+
+/// Why a service may not start; trying again would not help.
+#[derive(Debug)]
+pub struct Refusal(String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+fn refuse<T>(reason: String) -> Result<T> {
+    Err(Refusal(reason).into())
+}
+
+/// The number of partitions, which all topics of the service must share.
+///
+/// # Errors
+/// When a topic is missing or has another number, or Kafka does not answer.
+pub fn partitions(lanes: &Lanes, reader: &Reader) -> Result<i32> {
+    let metadata = reader.consumer().fetch_metadata(None, ANSWER_LIMIT).context("Kafka does not answer")?;
+    let there: HashMap<&str, i32> = metadata
+        .topics()
+        .iter()
+        .map(|topic| (topic.name(), i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX)))
+        .collect();
+    let mut needed = lanes.intake().topics();
+    needed.extend([lanes.service_topic(), lanes.topology().dead_letters()]);
+    let mut counts = Vec::new();
+    for topic in needed {
+        match there.get(topic) {
+            Some(count) if *count > 0 => counts.push((topic, *count)),
+            _ => return refuse(format!("the topic {topic} is missing: run `quadrille topics apply`")),
+        }
+    }
+    let (first, count) = counts[0];
+    if let Some((other, differs)) = counts.iter().find(|(_, c)| *c != count) {
+        return refuse(format!(
+            "the topic {first} has {count} partitions and {other} has {differs}: all topics need the same number"
+        ));
+    }
+    let known = lanes.store().meta("partitions")?;
+    if let Some(known) = known.filter(|known| *known != count.to_string()) {
+        return refuse(format!(
+            "the topics have {count} partitions, and the store of {} was made for {known}: the number can't be changed",
+            lanes.name()
+        ));
+    }
+    lanes.store().set_meta("partitions", &count.to_string())?;
+    Ok(count)
+}
+
+/// Where to read on, after everything has been found to fit.
+///
+/// # Errors
+/// [`Refusal`] when the store does not belong to these topics; others when Kafka does not answer.
+pub fn starting_offsets(
+    lanes: &Lanes,
+    positions: &[Position],
+    partitions: i32,
+    reader: &Reader,
+    settings: &KafkaSettings,
+    connection: &Connection,
+) -> Result<Offsets> {
+    check_cluster(lanes, reader)?;
+    let all: Vec<(String, i32)> = lanes
+        .intake()
+        .topics()
+        .into_iter()
+        .flat_map(|topic| (0..partitions).map(move |partition| (topic.to_owned(), partition)))
+        .collect();
+    let lows = ask(reader, &all, Offset::Beginning)?;
+    let ends = ask(reader, &all, Offset::End)?;
+    let known: HashMap<(String, i32), &Position> =
+        positions.iter().map(|position| ((position.topic.clone(), position.partition), position)).collect();
+    let mut start = Offsets::new();
+    for place in all {
+        let (low, end) = (lows[&place], ends[&place]);
+        let next = match known.get(&place) {
+            None => low,
+            Some(position) => {
+                check_position(lanes.name(), position, low, end)?;
+                check_last_record(lanes.name(), position, low, settings, connection)?;
+                position.next_offset
+            }
+        };
+        start.insert(place, next);
+    }
+    check_told(lanes, reader, &start)?;
+    Ok(start)
+}
+
+fn ask(reader: &Reader, places: &[(String, i32)], what: Offset) -> Result<Offsets> {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in places {
+        list.add_partition_offset(topic, *partition, what)?;
+    }
+    let answer = reader.consumer().offsets_for_times(list, ANSWER_LIMIT);
+    offsets(&answer.context("Kafka does not say where the partitions begin and end")?)
+}
+
+fn check_cluster(lanes: &Lanes, reader: &Reader) -> Result<()> {
+    let cluster = reader.consumer().client().fetch_cluster_id(ANSWER_LIMIT);
+    let Some(cluster) = cluster else { return Ok(()) };
+    match lanes.store().meta("cluster")? {
+        None => lanes.store().set_meta("cluster", &cluster),
+        Some(known) if known == cluster => Ok(()),
+        Some(known) => refuse(format!(
+            "the store of {} belongs to the Kafka cluster {known}, and this is {cluster}: use the right \
+             KAFKA_BOOTSTRAP_SERVERS, or another --data-dir",
+            lanes.name()
+        )),
+    }
+}
+
+fn check_position(service: &str, position: &Position, low: i64, end: i64) -> Result<()> {
+    let Position { topic, partition, next_offset, .. } = position;
+    if *next_offset < low {
+        return refuse(format!(
+            "{service} has read {topic}[{partition}] up to offset {next_offset}, and Kafka has deleted all before {low}: \
+             records are lost; make the topic's retention longer, and see what is missing before you start with a \
+             new --data-dir"
+        ));
+    }
+    if *next_offset > end {
+        return refuse(format!(
+            "{service} has read {topic}[{partition}] up to offset {next_offset}, and it ends at {end}: the topic was \
+             made anew; use a new --data-dir"
+        ));
+    }
+    Ok(())
+}
+
+fn check_last_record(
+    service: &str,
+    position: &Position,
+    low: i64,
+    settings: &KafkaSettings,
+    connection: &Connection,
+) -> Result<()> {
+    let last = position.next_offset - 1;
+    if last < low {
+        return Ok(());
+    }
+    let place = (position.topic.clone(), position.partition);
+    let there = first_record(settings, connection, &place, last)?.filter(|record| {
+        record.offset == last
+            && fingerprint(record.timestamp_ms, record.key.as_deref(), record.value.as_deref())
+                == position.fingerprint
+    });
+    if there.is_some() {
+        return Ok(());
+    }
+    refuse(format!(
+        "the record at offset {last} of {}[{}] is not the one that {service} has read there: the topic was made anew; \
+         use a new --data-dir",
+        position.topic, position.partition
+    ))
+}
+
+/// What Kafka was told is never ahead of the store, unless the store is an old copy.
+fn check_told(lanes: &Lanes, reader: &Reader, start: &Offsets) -> Result<()> {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in start.keys() {
+        list.add_partition(topic, *partition);
+    }
+    let told = reader.consumer().committed_offsets(list, ANSWER_LIMIT);
+    for entry in told.context("Kafka does not say what it was told")?.elements() {
+        let Offset::Offset(told) = entry.offset() else { continue };
+        let next = start[&(entry.topic().to_owned(), entry.partition())];
+        let said: i64 = entry.metadata().parse().unwrap_or(0);
+        if told > next || said > lanes.sequence(entry.partition()).unwrap_or(0) {
+            return refuse(format!(
+                "the store of {service} is an old copy: it has read {topic}[{partition}] up to offset {next}, and Kafka \
+                 was told {told}; use the current store, or, to handle everything again, delete the consumer group {group}",
+                service = lanes.name(),
+                topic = entry.topic(),
+                partition = entry.partition(),
+                group = lanes.topology().group(lanes.name()),
+            ));
+        }
+    }
+    Ok(())
+}

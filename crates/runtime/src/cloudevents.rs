@@ -1,0 +1,191 @@
+//! CloudEvents 1.0 on Kafka: reading the three forms in which a record may come, writing the one.
+//!
+//! The structured and binary modes are those of the CloudEvents Kafka protocol binding 1.0.2; the
+//! third form, bare JSON with a `type` beside its fields, is for people who type.
+
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::record::Record;
+
+/// The header that names the type, so that a reader can skip a record without parsing it.
+pub const TYPE_HEADER: &str = "ce_type";
+/// The header that names the form.
+pub const CONTENT_TYPE_HEADER: &str = "content-type";
+/// The form that is written: structured mode.
+pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+
+/// How deep a record may be nested.
+const MOST_NESTING: usize = 32;
+
+/// A record that was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// Its id; where it first arrived, if it has none.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// Who wrote it, if it says so.
+    pub source: Option<String>,
+    /// When, in milliseconds since 1970: what it says, or else Kafka.
+    pub time_ms: i64,
+    /// The same along a whole saga.
+    pub correlation_id: Option<String>,
+    /// W3C Trace Context.
+    pub traceparent: Option<String>,
+    /// The type's fields.
+    pub data: Value,
+}
+
+/// Why a record was not understood, and of which type it seems to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misread {
+    /// The type that it names.
+    pub kind: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Understands a record in any of the three forms.
+///
+/// # Errors
+/// Why it can't be understood.
+pub fn read(record: &Record) -> Result<Envelope, Misread> {
+    let header_kind = record.header(TYPE_HEADER).map(str::to_owned);
+    let misread = |reason: String| Misread { kind: header_kind.clone(), reason };
+    let bytes = record.value.as_deref().ok_or_else(|| misread("the record has no value".to_owned()))?;
+    let text = std::str::from_utf8(bytes).map_err(|e| misread(format!("the value is not UTF-8: {e}")))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|e| misread(format!("the value is not JSON: {e}")))?;
+    let Value::Object(fields) = value else {
+        return Err(misread("the value is JSON, but not an object".to_owned()));
+    };
+    let structured = record.header(CONTENT_TYPE_HEADER).is_some_and(|t| t.starts_with(CONTENT_TYPE))
+        || fields.contains_key("specversion");
+    let envelope = match &header_kind {
+        Some(kind) if !structured => read_binary(record, kind, fields),
+        _ => read_json(record, fields, header_kind.as_deref()),
+    }?;
+    if too_deep(&envelope.data, MOST_NESTING) {
+        return Err(Misread {
+            kind: Some(envelope.kind),
+            reason: format!("it is nested deeper than {MOST_NESTING}"),
+        });
+    }
+    Ok(envelope)
+}
+
+fn read_binary(record: &Record, kind: &str, data: Map<String, Value>) -> Result<Envelope, Misread> {
+    let attribute = |name: &str| record.header(&format!("ce_{name}")).map(str::to_owned);
+    envelope(record, kind.to_owned(), attribute, Value::Object(data))
+}
+
+fn read_json(
+    record: &Record,
+    mut fields: Map<String, Value>,
+    header_kind: Option<&str>,
+) -> Result<Envelope, Misread> {
+    let Some(kind) = fields.get("type").and_then(Value::as_str).map(str::to_owned) else {
+        let reason = "it names no type: a string in the field 'type', or in the header ce_type".to_owned();
+        return Err(Misread { kind: header_kind.map(str::to_owned), reason });
+    };
+    let data = match fields.remove("data") {
+        Some(data @ Value::Object(_)) => data,
+        Some(_) => return Err(Misread { kind: Some(kind), reason: "data: not an object".into() }),
+        // Bare: the fields stand beside the type, and there is no attribute but what is asked for below.
+        None => Value::Object(fields.clone()),
+    };
+    let attribute = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+    envelope(record, kind, attribute, data)
+}
+
+fn envelope(
+    record: &Record,
+    kind: String,
+    attribute: impl Fn(&str) -> Option<String>,
+    data: Value,
+) -> Result<Envelope, Misread> {
+    if let Some(version) = attribute("specversion").filter(|v| v != "1.0") {
+        let reason = format!("specversion: '{}' is not 1.0", version.escape_debug());
+        return Err(Misread { kind: Some(kind), reason });
+    }
+    let time = attribute("time").and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    Ok(Envelope {
+        id: attribute("id").filter(|id| !id.is_empty()).unwrap_or_else(|| record.place()),
+        source: attribute("source"),
+        time_ms: time.map_or(record.timestamp_ms, jiff::Timestamp::as_millisecond),
+        correlation_id: attribute("correlationid").filter(|id| !id.is_empty()),
+        traceparent: attribute("traceparent").filter(|parent| is_traceparent(parent)),
+        kind,
+        data,
+    })
+}
+
+fn too_deep(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(|item| too_deep(item, levels - 1)),
+        Value::Object(fields) => levels == 0 || fields.values().any(|field| too_deep(field, levels - 1)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Version 00 of W3C Trace Context: `00-TRACE-PARENT-FLAGS` in lower-case hex.
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex = |part: &str, length| {
+        part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    matches!(parts[..], ["00", trace, parent, flags] if hex(trace, 32) && hex(parent, 16) && hex(flags, 2))
+}
+
+/// A record to be written, in structured mode.
+#[derive(Debug, Serialize)]
+pub struct Structured<'a> {
+    /// Always `1.0`.
+    pub specversion: &'static str,
+    /// The same however often it is published.
+    pub id: &'a str,
+    /// Who writes it.
+    pub source: &'a str,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// Its key.
+    pub subject: &'a str,
+    /// When, as RFC 3339.
+    pub time: &'a str,
+    /// Always `application/json`.
+    pub datacontenttype: &'static str,
+    /// The schema of its data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataschema: Option<&'a str>,
+    /// Counts the records of one writer and partition, without a gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<&'a str>,
+    /// The same along a whole saga.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlationid: Option<&'a str>,
+    /// The record that led to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub causationid: Option<&'a str>,
+    /// W3C Trace Context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<&'a str>,
+    /// The type's fields.
+    pub data: &'a RawValue,
+}
+
+impl Structured<'_> {
+    /// The record's value.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings and ready-made JSON are JSON")
+    }
+}
+
+/// A time as CloudEvents writes it: RFC 3339, UTC, milliseconds.
+pub fn rfc3339(time_ms: i64) -> String {
+    match jiff::Timestamp::from_millisecond(time_ms) {
+        Ok(time) => format!("{time:.3}"),
+        Err(_) => "1970-01-01T00:00:00.000Z".to_owned(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The edge: what a record is to a service, before anyone decides anything.
+
+use std::collections::{HashMap, HashSet};
+
+use saga::Service;
+use serde::Deserialize;
+
+use crate::{
+    cloudevents::{self, Envelope, Misread},
+    record::Record,
+    topology::Topology,
+};
+
+/// The largest record that is used, in bytes of key, value and headers.
+pub const MOST_BYTES: usize = 256 * 1024;
+
+/// What a record is to a service.
+#[derive(Debug)]
+pub enum Taken {
+    /// Nothing that it listens to.
+    Skipped,
+    /// Of a type that a newer version of the topic's writer has.
+    Newer(String),
+    /// It listens to this.
+    Heard(Envelope),
+    /// Can't be used.
+    Unusable(Misread),
+}
+
+/// Knows what a service listens to.
+pub struct Intake {
+    service: &'static str,
+    heard: HashMap<&'static str, HashSet<&'static str>>,
+    topology: Topology,
+}
+
+impl Intake {
+    /// The intake of this service.
+    pub fn new(service: &Service, topology: Topology) -> Self {
+        let mut heard: HashMap<_, HashSet<_>> = HashMap::new();
+        for ear in service.hears() {
+            if let Some(topic) = ear.topic {
+                heard.entry(topic).or_default().insert(ear.kind);
+            }
+        }
+        Intake { service: service.name, heard, topology }
+    }
+
+    /// The topics that the service reads, in alphabetical order.
+    pub fn topics(&self) -> Vec<&'static str> {
+        let mut topics: Vec<_> = self.heard.keys().copied().collect();
+        topics.sort_unstable();
+        topics
+    }
+
+    /// Whether a record whose header names this type can be skipped unread.
+    pub fn skips(&self, topic: &str, header_kind: Option<&str>) -> bool {
+        header_kind.is_some_and(|kind| !self.hears(topic, kind) && !self.answers_for(topic, Some(kind)))
+    }
+
+    /// What a record is to the service.
+    pub fn take(&self, record: &Record) -> Taken {
+        let misread = match self.read(record) {
+            Ok(envelope) if self.hears(&record.topic, &envelope.kind) => return Taken::Heard(envelope),
+            Ok(envelope) if self.topology.holds(&record.topic, &envelope.kind) => return Taken::Skipped,
+            Ok(envelope) if self.is_from_the_writer(&record.topic, &envelope) => {
+                return Taken::Newer(envelope.kind);
+            }
+            Ok(envelope) => Misread {
+                reason: format!(
+                    "the type '{}' is not one of the topic {}",
+                    envelope.kind.escape_debug(),
+                    record.topic
+                ),
+                kind: Some(envelope.kind),
+            },
+            Err(misread) => misread,
+        };
+        let concerns_it = match &misread.kind {
+            Some(kind) if self.hears(&record.topic, kind) => true,
+            kind => self.answers_for(&record.topic, kind.as_deref()),
+        };
+        if concerns_it { Taken::Unusable(misread) } else { Taken::Skipped }
+    }
+
+    fn read(&self, record: &Record) -> Result<Envelope, Misread> {
+        if record.size() > MOST_BYTES {
+            let reason =
+                format!("it has {} bytes of key, value and headers, of at most {MOST_BYTES}", record.size());
+            let kind = record.header(cloudevents::TYPE_HEADER).map(str::to_owned);
+            return Err(Misread { kind: kind.or_else(|| peek_kind(record)), reason });
+        }
+        cloudevents::read(record)
+    }
+
+    fn hears(&self, topic: &str, kind: &str) -> bool {
+        self.heard.get(topic).is_some_and(|kinds| kinds.contains(kind))
+    }
+
+    /// A record of no known type is answered for by the topic's first reader.
+    fn answers_for(&self, topic: &str, kind: Option<&str>) -> bool {
+        let known = kind.is_some_and(|kind| self.topology.holds(topic, kind));
+        !known && self.topology.is_first_reader(topic, self.service)
+    }
+
+    fn is_from_the_writer(&self, topic: &str, envelope: &Envelope) -> bool {
+        let writer = self.topology.writer(topic).map(|writer| self.topology.source(writer));
+        writer.is_some() && writer == envelope.source
+    }
+}
+
+/// The type that a record names which is too large to be understood.
+fn peek_kind(record: &Record) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Peek {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    serde_json::from_slice::<Peek>(record.value.as_deref()?).ok().map(|peek| peek.kind)
+}

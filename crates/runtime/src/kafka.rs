@@ -1,0 +1,165 @@
+//! What all clients of one Kafka share: their settings, and whether it can be reached.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientContext,
+    config::{ClientConfig, RDKafkaLogLevel},
+    error::KafkaError,
+    types::RDKafkaErrorCode,
+};
+
+/// How to reach Kafka.
+#[derive(Clone, Default)]
+pub struct KafkaSettings {
+    /// `host:port`, comma-separated.
+    pub bootstrap_servers: String,
+    /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
+    pub security_protocol: Option<String>,
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub sasl_mechanism: Option<String>,
+    /// Who.
+    pub sasl_username: Option<String>,
+    /// The secret; never printed.
+    pub sasl_password: Option<String>,
+    /// The file of the certificate authority.
+    pub ssl_ca_location: Option<String>,
+    /// How long a broker may hold back an empty answer. A real one answers at once when something
+    /// arrives; the sandbox's only looks again after this time.
+    pub fetch_wait: Option<Duration>,
+}
+
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("KafkaSettings")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KafkaSettings {
+    /// The settings that every client has.
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap_servers);
+        config.set("client.id", "quadrille");
+        // Kafka may be away for minutes: be there soon after it is back.
+        config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
+        let optional = [
+            ("security.protocol", &self.security_protocol),
+            ("sasl.mechanism", &self.sasl_mechanism),
+            ("sasl.username", &self.sasl_username),
+            ("sasl.password", &self.sasl_password),
+            ("ssl.ca.location", &self.ssl_ca_location),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                config.set(name, value);
+            }
+        }
+        config
+    }
+
+    /// The settings of a consumer: positions are the store's business, not Kafka's.
+    pub(crate) fn consumer(&self, group: &str) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A position that is gone is a loss, not a reason to start somewhere else.
+            .set("auto.offset.reset", "error")
+            .set("check.crcs", "true")
+            .set("queued.max.messages.kbytes", "16384")
+            // After a full queue or an error, the defaults wait for up to a second.
+            .set("fetch.queue.backoff.ms", "10")
+            .set("fetch.error.backoff.ms", "100");
+        if let Some(wait) = self.fetch_wait {
+            config.set("fetch.wait.max.ms", wait.as_millis().to_string());
+        }
+        config
+    }
+
+    /// The settings of a producer that loses nothing, doubles nothing and keeps the order.
+    pub(crate) fn producer(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("enable.idempotence", "true")
+            .set("enable.gapless.guarantee", "true")
+            .set("acks", "all")
+            // A message that timed out would leave a gap: wait for ever instead.
+            .set("message.timeout.ms", "0")
+            // A fresh producer's first requests must not overtake each other (a broker takes any
+            // first sequence for the first); with one in flight none ever does.
+            .set("max.in.flight.requests.per.connection", "1")
+            .set("linger.ms", "0")
+            .set("compression.type", "lz4");
+        config
+    }
+}
+
+/// Whether Kafka can be reached. Shared by all clients of a process, so that it is said once when
+/// it goes away, and once when it is back.
+#[derive(Clone)]
+pub struct Connection {
+    servers: Arc<str>,
+    lost: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Connection {
+    /// To these servers; taken for reachable until someone finds otherwise.
+    pub fn new(servers: &str) -> Self {
+        Connection { servers: servers.into(), lost: Arc::default() }
+    }
+
+    /// Kafka can't be reached.
+    pub fn lost(&self) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.is_none() {
+            *lost = Some(Instant::now());
+            tracing::warn!(
+                "Kafka at {} can't be reached: waiting for it; nothing is lost meanwhile",
+                self.servers
+            );
+        }
+    }
+
+    /// Kafka has answered.
+    pub fn found(&self) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = lost.take() {
+            tracing::warn!("Kafka at {} is back after {:.0?}", self.servers, since.elapsed());
+        }
+    }
+
+    /// Whether it is away at the moment.
+    pub fn is_lost(&self) -> bool {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
+impl ClientContext for Connection {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // What matters is said in our own words; this is for whoever looks for trouble.
+        tracing::debug!(target: "librdkafka", ?level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", %error, reason);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.lost(),
+            Some(
+                RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::SaslAuthenticationFailed
+                | RDKafkaErrorCode::SSL,
+            ) => {
+                tracing::error!("Kafka at {} refuses the connection: {reason}", self.servers);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The lanes of one service. Partition p of every topic is lane p; all lanes of a process share
+//! one store, and so one batch and one transaction.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::{Context, Result};
+use saga::Service;
+
+use crate::{
+    batch::Work,
+    intake::{Intake, Taken},
+    record::Record,
+    store::{Lane, Outgoing, Position, Store, Timer},
+    topology::Topology,
+};
+
+/// What arrived since the last batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Records to be looked at, each partition's in order.
+    pub records: Vec<Record>,
+    /// How far each partition has been read with this batch, records that were skipped included.
+    pub positions: HashMap<(String, i32), Position>,
+    /// Timers that are due.
+    pub due: Vec<Timer>,
+    /// The outbox is in Kafka up to this place.
+    pub published_up_to: Option<i64>,
+}
+
+impl Batch {
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty() && self.due.is_empty() && self.published_up_to.is_none()
+    }
+}
+
+/// What a batch led to.
+#[derive(Debug)]
+pub struct Done {
+    /// To be published, in order.
+    pub outgoing: Vec<Outgoing>,
+    /// The earliest that a timer is due which this batch has started.
+    pub earliest_due_ms: Option<i64>,
+}
+
+/// The lanes of one service, and their store.
+pub struct Lanes {
+    service: Service,
+    topology: Topology,
+    intake: Intake,
+    retention: Duration,
+    store: Store,
+    lanes: Vec<Lane>,
+}
+
+impl Lanes {
+    /// The lanes of a service, none of which is owned yet. Ended instances are remembered for
+    /// `retention`.
+    pub fn new(service: Service, topology: Topology, retention: Duration, store: Store) -> Self {
+        let intake = Intake::new(&service, topology.clone());
+        Lanes { service, topology, intake, retention, store, lanes: Vec::new() }
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &'static str {
+        self.service.name
+    }
+
+    /// The topic that the service writes to.
+    pub fn service_topic(&self) -> &'static str {
+        self.service.topic
+    }
+
+    /// The topology that the service is part of.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// What the service listens to.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The number of the last record that was said in a lane.
+    pub fn sequence(&self, partition: i32) -> Option<i64> {
+        let lane = usize::try_from(partition).ok()?;
+        self.lanes.get(lane).map(|lane| lane.sequence)
+    }
+
+    /// Becomes the owner of all lanes; returns how far they have come, and their outbox.
+    ///
+    /// # Errors
+    /// When the store can't be used.
+    pub fn take_over(&mut self, partitions: i32) -> Result<(Vec<Position>, Vec<Outgoing>)> {
+        let taken = self.store.take_over(partitions).context("the store can't be taken over")?;
+        self.lanes = taken.lanes;
+        Ok((taken.positions, taken.outbox))
+    }
+
+    /// Handles a batch in one transaction: either all of it has happened, or nothing.
+    ///
+    /// # Errors
+    /// When the store can't be used, or a lane has another owner. Nothing has happened then, as
+    /// far as can be told: the lanes are to be taken over anew.
+    pub fn handle(&mut self, batch: Batch, now_ms: i64) -> Result<Done> {
+        let transaction = self.store.begin()?;
+        let mut work =
+            Work::new(&self.service, &self.topology, self.retention, &self.lanes, transaction, now_ms);
+        for record in &batch.records {
+            match self.intake.take(record) {
+                Taken::Skipped => {}
+                Taken::Newer(kind) => {
+                    tracing::info!(service = self.service.name, %kind, "skipped: a newer version's type");
+                }
+                Taken::Heard(envelope) => work.heard(record, &envelope)?,
+                Taken::Unusable(misread) => {
+                    work.unusable(record, misread.kind.as_deref(), &misread.reason)?
+                }
+            }
+        }
+        for timer in &batch.due {
+            work.timer(timer)?;
+        }
+        let (done, lanes) = work.commit(&batch)?;
+        self.lanes = lanes;
+        Ok(done)
+    }
+}

@@ -1,0 +1,176 @@
+//! The way out: hands what was committed to Kafka, in order, and keeps track of what has arrived.
+//!
+//! The outbox in the store is read only when a lane starts; otherwise a batch's records are handed
+//! over right after its commit.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rdkafka::{
+    ClientContext, Message,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    error::KafkaError,
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
+    types::RDKafkaErrorCode,
+};
+
+use crate::{
+    kafka::{Connection, KafkaSettings},
+    store::Outgoing,
+};
+
+/// Publishes what a service has said.
+pub struct Publisher {
+    producer: ThreadedProducer<Deliveries>,
+    deliveries: Deliveries,
+    told: Option<i64>,
+}
+
+/// What becomes of the records that were handed over.
+#[derive(Clone)]
+struct Deliveries {
+    connection: Connection,
+    under_way: Arc<Mutex<UnderWay>>,
+    failed: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct UnderWay {
+    waiting: BTreeSet<i64>,
+    last: Option<i64>,
+}
+
+impl Publisher {
+    /// A publisher with a producer of its own.
+    ///
+    /// # Errors
+    /// When the settings are not valid.
+    pub fn new(settings: &KafkaSettings, connection: Connection) -> Result<Self> {
+        let deliveries =
+            Deliveries { connection, under_way: Arc::default(), failed: Arc::new(AtomicBool::new(false)) };
+        let producer = ThreadedProducer::from_config_and_context(&settings.producer(), deliveries.clone())
+            .context("the Kafka producer can't be made from the settings")?;
+        Ok(Publisher { producer, deliveries, told: None })
+    }
+
+    /// Hands records over, in order. Waits while the producer's queue is full.
+    ///
+    /// # Errors
+    /// When the producer takes no more: the lane has to start anew.
+    pub fn publish(&self, records: Vec<Outgoing>) -> Result<()> {
+        {
+            let mut under_way = self.deliveries.lock();
+            under_way.waiting.extend(records.iter().map(|record| record.id));
+            under_way.last = records.last().map(|record| record.id).or(under_way.last);
+        }
+        for record in &records {
+            self.hand_over(record)?;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&self, record: &Outgoing) -> Result<()> {
+        let headers = record
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, (key, value)| {
+                headers.insert(Header { key, value: value.as_deref() })
+            });
+        // Places in the outbox count from 1.
+        let place = usize::try_from(record.id)?;
+        let mut message: BaseRecord<[u8], [u8], usize> =
+            BaseRecord::with_opaque_to(&record.topic, place).partition(record.partition).headers(headers);
+        if let Some(key) = &record.key {
+            message = message.key(key);
+        }
+        if let Some(value) = &record.value {
+            message = message.payload(value);
+        }
+        loop {
+            self.check()?;
+            match self.producer.send(message) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    message = back;
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err((e, _)) => {
+                    return Err(e)
+                        .with_context(|| format!("a record for {} can't be published", record.topic));
+                }
+            }
+        }
+    }
+
+    /// The place up to which the outbox is in Kafka, where that is news.
+    ///
+    /// # Errors
+    /// When a record can't be published any more: the lane has to start anew.
+    pub fn news(&mut self) -> Result<Option<i64>> {
+        self.check()?;
+        let under_way = self.deliveries.lock();
+        let done = under_way.waiting.first().map(|first| first - 1).or(under_way.last);
+        drop(under_way);
+        let news = done.filter(|done| self.told.is_none_or(|told| told < *done));
+        self.told = news.or(self.told);
+        Ok(news)
+    }
+
+    /// Waits until all that was handed over is in Kafka, or the time is up.
+    pub fn flush(&self, limit: Duration) {
+        let until = Instant::now() + limit;
+        while !self.deliveries.lock().waiting.is_empty() && Instant::now() < until {
+            // An error only says that the time is up, which the loop looks at itself.
+            let _ = self.producer.flush(Duration::from_millis(50));
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.deliveries.failed.load(Ordering::Relaxed) {
+            bail!("Kafka did not take a record that was to be published");
+        }
+        Ok(())
+    }
+}
+
+impl Deliveries {
+    fn lock(&self) -> std::sync::MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.connection.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.connection.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult, place: usize) {
+        match result {
+            Ok(_) => {
+                self.connection.found();
+                // A usize that came from an i64.
+                self.lock().waiting.remove(&(place as i64));
+            }
+            Err((error, message)) => {
+                tracing::debug!(%error, topic = message.topic(), "a record was not delivered");
+                self.failed.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a service keeps what it knows: one transaction holds all that a batch of records changes.
+
+mod lock;
+mod sqlite;
+
+pub use sqlite::{Store, Transaction};
+
+use crate::record::Headers;
+
+/// What a lane's new owner finds.
+#[derive(Debug)]
+pub struct Taken {
+    /// The lanes, by partition.
+    pub lanes: Vec<Lane>,
+    /// How far each topic has been read.
+    pub positions: Vec<Position>,
+    /// What was said and is not known to be in Kafka yet, in order.
+    pub outbox: Vec<Outgoing>,
+}
+
+/// Partition p of every topic, for one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lane {
+    /// Counts owners and batches: whoever finds another one than its own has lost the lane.
+    pub version: i64,
+    /// The number of the last record that was said there.
+    pub sequence: i64,
+}
+
+/// How far a partition has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset to read next.
+    pub next_offset: i64,
+    /// What the last record read looked like: [`crate::record::fingerprint`].
+    pub fingerprint: u32,
+}
+
+/// A record to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its place in the outbox; 0 while it has none.
+    pub id: i64,
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Headers,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A timer that may be due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timer {
+    /// Whose.
+    pub participant: String,
+    /// Of which instance.
+    pub instance: String,
+    /// The instance's lane.
+    pub partition: i32,
+    /// When, in milliseconds since 1970.
+    pub due_ms: i64,
+    /// The id of the record that started it.
+    pub cause_id: String,
+    /// That record's correlation id.
+    pub correlation_id: String,
+    /// That record's trace.
+    pub traceparent: String,
+}
+
+/// A record that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Names it among all dead letters.
+    pub id: String,
+    /// The record's topic.
+    pub topic: String,
+    /// The record's partition.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: i64,
+    /// The record's key.
+    pub key: Option<Vec<u8>>,
+    /// The record's headers.
+    pub headers: Headers,
+    /// The record's value; `None` also where it is too large to be kept.
+    pub value: Option<Vec<u8>>,
+    /// Why it could not be used.
+    pub reason: String,
+}

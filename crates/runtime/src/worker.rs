@@ -1,0 +1,224 @@
+//! The worker: one thread that runs all lanes of a service.
+//!
+//! Take what has arrived, let the participants decide, commit, and only then publish and move on.
+//! Whatever goes wrong, the lanes start anew from the store.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result, anyhow};
+use rdkafka::consumer::{CommitMode, Consumer};
+use saga::Service;
+
+use crate::{
+    checks::{self, Refusal},
+    kafka::{Connection, KafkaSettings},
+    lanes::{Batch, Lanes},
+    outbox::Publisher,
+    reader::Reader,
+    store::Store,
+    timers::Timers,
+    topology::Topology,
+};
+
+/// How long a worker waits for something to arrive before it looks whether it shall stop.
+const MOST_WAIT: Duration = Duration::from_millis(100);
+/// How long it waits before it starts anew after trouble.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long it waits for Kafka to take what was said, before it stops.
+const DRAIN_LIMIT: Duration = Duration::from_secs(4);
+/// How often Kafka is told the position.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// What a worker needs besides its service.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// How to reach Kafka.
+    pub kafka: KafkaSettings,
+    /// The file of the service's store.
+    pub store: PathBuf,
+    /// How long an instance that has ended is remembered.
+    pub retention: Duration,
+}
+
+/// Asks workers to stop: to take no more input, and to publish what is committed.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks all that hold a copy of this.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A running service.
+pub struct Worker {
+    service: &'static str,
+    ready: Receiver<()>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Worker {
+    /// Starts a service: opens its store, and runs its lanes until it is stopped.
+    ///
+    /// # Errors
+    /// When the store can't be opened, or another process owns it.
+    pub fn start(
+        service: Service,
+        topology: Topology,
+        settings: WorkerSettings,
+        connection: Connection,
+        stop: Stop,
+    ) -> Result<Worker> {
+        let name = service.name;
+        let store = Store::open(&settings.store)?;
+        let lanes = Lanes::new(service, topology, settings.retention, store);
+        let (is_ready, ready) = channel();
+        let run = Run { lanes, settings: settings.kafka, connection, stop, is_ready };
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run.until_stopped())
+            .with_context(|| format!("no thread for the {name} service"))?;
+        Ok(Worker { service: name, ready, thread })
+    }
+
+    /// Waits until the service takes work; tells whether it does, or has ended instead.
+    pub fn wait_until_ready(&self) -> bool {
+        self.ready.recv().is_ok()
+    }
+
+    /// Waits until the service has ended.
+    ///
+    /// # Errors
+    /// Why it could not go on.
+    pub fn join(self) -> Result<()> {
+        let service = self.service;
+        match self.thread.join() {
+            Ok(result) => result.with_context(|| format!("the {service} service can't go on")),
+            Err(_) => Err(anyhow!("the {service} service has failed: this is a bug in the program")),
+        }
+    }
+}
+
+struct Run {
+    lanes: Lanes,
+    settings: KafkaSettings,
+    connection: Connection,
+    stop: Stop,
+    is_ready: Sender<()>,
+}
+
+impl Run {
+    fn until_stopped(mut self) -> Result<()> {
+        while !self.stop.is_asked() {
+            match self.from_a_start() {
+                Ok(()) => {}
+                Err(error) if error.is::<Refusal>() => return Err(error),
+                Err(error) if self.connection.is_lost() => {
+                    tracing::debug!(
+                        service = self.lanes.name(),
+                        error = format!("{error:#}"),
+                        "starting anew"
+                    );
+                    thread::sleep(PAUSE);
+                }
+                Err(error) => {
+                    tracing::warn!("{}: {error:#}: starting its lanes anew", self.lanes.name());
+                    thread::sleep(PAUSE);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// From the start of the lanes until the worker is stopped or something goes wrong.
+    fn from_a_start(&mut self) -> Result<()> {
+        let group = self.lanes.topology().group(self.lanes.name());
+        let mut reader = Reader::new(&self.settings, self.connection.clone(), &group)?;
+        let partitions = checks::partitions(&self.lanes, &reader).inspect_err(|error| {
+            if !error.is::<Refusal>() {
+                self.connection.lost();
+            }
+        })?;
+        self.connection.found();
+        let (positions, outbox) = self.lanes.take_over(partitions)?;
+        let start = checks::starting_offsets(
+            &self.lanes,
+            &positions,
+            partitions,
+            &reader,
+            &self.settings,
+            &self.connection,
+        )?;
+        reader.start(start)?;
+        let mut publisher = Publisher::new(&self.settings, self.connection.clone())?;
+        publisher.publish(outbox)?;
+        let mut timers = Timers::new(self.lanes.store())?;
+        // Nobody may be waiting any more, on a later start.
+        let _ = self.is_ready.send(());
+        tracing::info!(service = self.lanes.name(), lanes = partitions, "ready");
+
+        let mut told = Instant::now();
+        let mut untold = false;
+        while !self.stop.is_asked() {
+            let wait = timers.nothing_due_for(now_ms(), MOST_WAIT);
+            let mut batch = reader.take(self.lanes.intake(), wait)?;
+            batch.due =
+                timers.due(now_ms(), &reader, self.lanes.store(), &self.settings, &self.connection)?;
+            untold |= !batch.positions.is_empty();
+            self.handle(batch, &mut publisher, &mut timers)?;
+            if told.elapsed() > TELL_EVERY {
+                told = Instant::now();
+                self.every_second(&reader, std::mem::take(&mut untold));
+            }
+        }
+        self.drain(&reader, &mut publisher, &mut timers)
+    }
+
+    fn handle(&mut self, mut batch: Batch, publisher: &mut Publisher, timers: &mut Timers) -> Result<()> {
+        batch.published_up_to = publisher.news()?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let heard_timers = !batch.due.is_empty();
+        let done = self.lanes.handle(batch, now_ms())?;
+        publisher.publish(done.outgoing)?;
+        timers.committed(heard_timers, done.earliest_due_ms, self.lanes.store())
+    }
+
+    fn every_second(&self, reader: &Reader, untold: bool) {
+        if self.connection.is_lost() && reader.consumer().fetch_metadata(None, TELL_EVERY).is_ok() {
+            self.connection.found();
+        }
+        if untold {
+            reader.tell_position(|partition| self.lanes.sequence(partition), CommitMode::Async);
+        }
+    }
+
+    fn drain(&mut self, reader: &Reader, publisher: &mut Publisher, timers: &mut Timers) -> Result<()> {
+        publisher.flush(DRAIN_LIMIT);
+        self.handle(Batch::default(), publisher, timers)?;
+        if !self.connection.is_lost() {
+            reader.tell_position(|partition| self.lanes.sequence(partition), CommitMode::Sync);
+        }
+        Ok(())
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
