@@ -1,9 +1,12 @@
 //! The five services together, still pure: what the program hosts, the explorer tries and the map
 //! draws.
 
+pub mod scenarios;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use saga::Service;
+pub use scenarios::map;
 
 /// What the services' rules depend on.
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! The inventory service: reserves every item of an order or none, and commits or releases them.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod receipt;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! The notification service: tells the customer, once, how the order ended.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,7 @@
 //! The order service: places orders, hears how they fare, and says how they end.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,7 @@
 //! The payment service: holds an order's total of the customer's funds, and captures or voids it.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod deposit;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -42,8 +42,8 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Up {
     /// Where the sandbox's broker listens; has no effect with KAFKA_BOOTSTRAP_SERVERS
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
-    pub kafka_addr: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = address)]
+    pub kafka_addr: String,
     /// Leave a service out; repeatable
     #[arg(long, value_name = "SERVICE")]
     pub except: Vec<ServiceName>,
@@ -151,11 +151,11 @@ pub struct Kafka {
     #[arg(long, value_name = "HOST:PORT,...", env = "KAFKA_BOOTSTRAP_SERVERS", value_parser = non_empty)]
     pub kafka_bootstrap_servers: Option<String>,
     /// How connections to Kafka are secured
-    #[arg(long, env = "KAFKA_SECURITY_PROTOCOL", ignore_case = true,
+    #[arg(long, env = "KAFKA_SECURITY_PROTOCOL",
           value_parser = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])]
     pub kafka_security_protocol: Option<String>,
     /// How the program proves to Kafka who it is
-    #[arg(long, env = "KAFKA_SASL_MECHANISM", ignore_case = true,
+    #[arg(long, env = "KAFKA_SASL_MECHANISM",
           value_parser = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])]
     pub kafka_sasl_mechanism: Option<String>,
     /// As whom
@@ -208,9 +208,9 @@ pub struct Logging {
     /// The form of log lines
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
     pub log_format: LogFormat,
-    /// What to log, e.g. info, or runtime=debug,librdkafka=debug
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info", global = true, value_parser = filter)]
-    pub rust_log: String,
+    /// What to log, e.g. warn, or runtime=debug,librdkafka=debug [default: info; for the demo, warn]
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", global = true, value_parser = filter)]
+    pub rust_log: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -224,6 +224,13 @@ fn non_empty(text: &str) -> Result<String, String> {
         Err("it is empty; leave it unset for the sandbox".to_owned())
     } else {
         Ok(text.to_owned())
+    }
+}
+
+fn address(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("an address is HOST:PORT, such as 127.0.0.1:9092".to_owned()),
     }
 }
 

@@ -1,11 +1,6 @@
 //! `quadrille demo`: one order for every ending, told as it happens.
 
-use std::{
-    collections::HashMap,
-    net::{Ipv4Addr, SocketAddr},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use choreography::Settings;
@@ -116,7 +111,7 @@ struct Demo {
 
 impl Demo {
     async fn start() -> Result<Demo> {
-        let sandbox = Sandbox::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let sandbox = Sandbox::start("127.0.0.1:0").await?;
         let kafka = sandbox.kafka();
         let host = Host::new(
             Settings { order_deadline: DEADLINE, ..Settings::default() },

@@ -5,6 +5,7 @@ use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{Context, Result, anyhow};
 use choreography::Settings;
 use clap::{CommandFactory, ValueEnum, error::ErrorKind};
+use contract::topics;
 use runtime::{Connection, KafkaSettings, Stop, Topology, Worker, WorkerSettings};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -16,7 +17,7 @@ use crate::{
     cli::{Cli, Serve, ServiceName, Up},
     sandbox::Sandbox,
     settings::topology,
-    topics,
+    topics::apply_when_reachable,
 };
 
 /// How long services get to stop before the process ends without them.
@@ -29,7 +30,7 @@ pub async fn up(up: Up) -> Result<ExitCode> {
     names.retain(|name| !up.except.contains(name));
     let settings = up.rules.settings();
     let Some(servers) = &up.kafka.kafka_bootstrap_servers else {
-        let sandbox = Sandbox::start(up.kafka_addr).await?;
+        let sandbox = Sandbox::start(&up.kafka_addr).await?;
         println!(
             "A sandbox: what it holds is in memory and in {}, and gone when it stops.",
             sandbox.folder().display()
@@ -39,7 +40,7 @@ pub async fn up(up: Up) -> Result<ExitCode> {
         return host.run(&names, store, signals, &sandbox.address().to_string()).await;
     };
     let host = Host::new(settings, up.kafka.at(servers.clone()), up.store.retention);
-    let Some(made) = signals.or(topics::apply_when_reachable(&host.kafka, &host.connection)).await else {
+    let Some(made) = signals.or(apply_when_reachable(&host.kafka, &host.connection)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     made?;
@@ -156,12 +157,28 @@ impl Host {
 fn introduce(names: &[ServiceName], kafka_address: &str) {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     println!("Kafka: {kafka_address}");
-    println!("Watch: kcat -b {kafka_address} -C -q -t orders -f '%s\\n'");
-    println!(
-        "Try:   echo '{{\"type\":\"PlaceOrder\",\"order_id\":\"order-1\",\"customer_id\":\"ada\",\"currency\":\"EUR\",\
-         \"items\":[{{\"sku\":\"tea\",\"quantity\":2,\"unit_price\":2499}}],\"destination\":{{\"country\":\"DE\"}}}}' \
-         | kcat -b {kafka_address} -P -t orders.commands -k order-1"
-    );
+    println!("Try, in another terminal:");
+    let commands = [
+        (
+            topics::PAYMENTS_COMMANDS,
+            "ada",
+            r#"{"type":"DepositFunds","deposit_id":"d-1","customer_id":"ada","amount":50000,"currency":"EUR"}"#,
+        ),
+        (
+            topics::INVENTORY_COMMANDS,
+            "tea",
+            r#"{"type":"ReceiveStock","receipt_id":"r-1","sku":"tea","quantity":10}"#,
+        ),
+        (
+            topics::ORDERS_COMMANDS,
+            "order-1",
+            r#"{"type":"PlaceOrder","order_id":"order-1","customer_id":"ada","currency":"EUR","items":[{"sku":"tea","quantity":2,"unit_price":2499}],"destination":{"country":"DE"}}"#,
+        ),
+    ];
+    for (topic, key, command) in commands {
+        println!("  echo '{command}' | kcat -b {kafka_address} -P -t {topic} -k {key}");
+    }
+    println!("  kcat -b {kafka_address} -C -e -q -t orders -f '%s\\n'");
     println!("ready: {}", names.join(", "));
 }
 

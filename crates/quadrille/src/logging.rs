@@ -7,13 +7,14 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::{LogFormat, Logging};
 
 /// Starts logging to stderr, with colours only on a terminal and never with `NO_COLOR`.
-pub fn start(settings: &Logging) {
+/// `unless_said` is the filter for who has set none.
+pub fn start(settings: &Logging, unless_said: &str) {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let subscriber = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(colours)
         .with_target(false)
-        .with_env_filter(EnvFilter::new(&settings.rust_log));
+        .with_env_filter(EnvFilter::new(settings.rust_log.as_deref().unwrap_or(unless_said)));
     match settings.log_format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),

@@ -16,6 +16,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    end_quietly_with_the_reader();
     let cli = Cli::parse();
     let result = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -38,7 +39,8 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    logging::start(&cli.logging);
+    // The demo tells a story, in which what the program says of itself would only stand in the way.
+    logging::start(&cli.logging, if matches!(cli.command, Command::Demo) { "warn" } else { "info" });
     match cli.command {
         Command::Up(up) => host::up(up).await,
         Command::Serve(serve) => host::serve(serve).await,
@@ -56,4 +58,15 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// `quadrille map | head`: who reads has had enough, and that is no failure.
+fn end_quietly_with_the_reader() {
+    let otherwise = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str().is_some_and(|text| text.contains("Broken pipe")) {
+            std::process::exit(0);
+        }
+        otherwise(panic);
+    }));
 }

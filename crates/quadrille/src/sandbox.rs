@@ -5,16 +5,21 @@
 //! gives it the address that people ask for; a client only has to find the broker there, which then
 //! names its own port. It keeps about 5 MiB of each partition.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use contract::topics;
-use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
+use rdkafka::{
+    ClientConfig,
+    mocking::MockCluster,
+    producer::{BaseProducer, DefaultProducerContext, Producer},
+};
 use runtime::KafkaSettings;
 use tempfile::TempDir;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
+    task::spawn_blocking,
 };
 
 /// How often its broker looks again whether something has arrived for a reader that waits.
@@ -32,7 +37,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the address is taken.
-    pub async fn start(address: SocketAddr) -> Result<Sandbox> {
+    pub async fn start(address: &str) -> Result<Sandbox> {
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("the sandbox's broker can't listen at {address}: choose another --kafka-addr")
         })?;
@@ -42,6 +47,7 @@ impl Sandbox {
             cluster.create_topic(topic.name, crate::topics::PARTITIONS, 1)?;
         }
         tokio::spawn(forward(listener, cluster.bootstrap_servers()));
+        tokio::spawn(warn_of_strange_topics(cluster.bootstrap_servers()));
         let folder = tempfile::Builder::new().prefix("quadrille-").tempdir()?;
         Ok(Sandbox { cluster, folder, address })
     }
@@ -81,6 +87,30 @@ async fn forward(listener: TcpListener, broker: String) {
             Err(error) => {
                 tracing::warn!(%error, "a client of the sandbox's broker was turned away");
                 tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// The broker makes a topic that somebody names, also a misspelt one, whose records nobody reads.
+async fn warn_of_strange_topics(broker: String) {
+    let mut known: HashSet<String> = topics::ALL.iter().map(|topic| topic.name.to_owned()).collect();
+    let Ok(client) = ClientConfig::new().set("bootstrap.servers", broker).create::<BaseProducer>() else {
+        return;
+    };
+    let client = Arc::new(client);
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let client = Arc::clone(&client);
+        let names = spawn_blocking(move || {
+            let metadata = client.client().fetch_metadata(None, Duration::from_secs(1)).ok()?;
+            Some(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect::<Vec<_>>())
+        });
+        for name in names.await.ok().flatten().unwrap_or_default() {
+            if known.insert(name.clone()) {
+                tracing::warn!(
+                    "there is no topic '{name}' in Quadrille: what is written to it is read by nobody"
+                );
             }
         }
     }

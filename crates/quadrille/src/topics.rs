@@ -11,6 +11,7 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 use runtime::{Connection, KafkaSettings};
+use tokio::task::spawn_blocking;
 
 use crate::cli::{Cli, Topics, TopicsCommand};
 
@@ -67,11 +68,13 @@ pub async fn run(topics: Topics) -> Result<ExitCode> {
 /// as Kafka can be reached.
 pub async fn apply_when_reachable(kafka: &KafkaSettings, connection: &Connection) -> Result<()> {
     loop {
-        match there(&admin(kafka)?) {
+        let admin = admin(kafka)?;
+        // Asked on a thread of its own, so that a signal is heard meanwhile.
+        match spawn_blocking(move || there(&admin)).await? {
             Ok(there) => {
                 connection.found();
-                let partitions =
-                    ALL.iter().find_map(|topic| there.get(topic.name)).copied().unwrap_or(PARTITIONS);
+                let partitions = ALL.iter().find_map(|topic| there.get(topic.name)).copied();
+                let partitions = partitions.unwrap_or(PARTITIONS);
                 let made = apply(kafka, partitions, None).await?;
                 if !made.is_empty() {
                     tracing::info!("made topics of {partitions} partitions: {}", made.join(", "));
@@ -172,8 +175,10 @@ fn admin(kafka: &KafkaSettings) -> Result<AdminClient<Connection>> {
 
 /// The number of partitions of each topic that is there.
 fn there(admin: &AdminClient<Connection>) -> Result<HashMap<String, i32>> {
-    let metadata =
-        admin.inner().fetch_metadata(None, Duration::from_secs(5)).context("Kafka does not answer")?;
+    let metadata = admin
+        .inner()
+        .fetch_metadata(None, Duration::from_secs(5))
+        .context("Kafka does not answer; is KAFKA_BOOTSTRAP_SERVERS right?")?;
     Ok(metadata
         .topics()
         .iter()

@@ -7,9 +7,8 @@ use anyhow::{Context, Result};
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer};
 
 use crate::{
-    kafka::{Connection, KafkaSettings},
     lanes::Lanes,
-    reader::{ANSWER_LIMIT, Offsets, Reader, first_record, offsets},
+    reader::{ANSWER_LIMIT, Looker, Offsets, Reader, offsets},
     record::fingerprint,
     store::Position,
 };
@@ -76,8 +75,7 @@ pub fn starting_offsets(
     positions: &[Position],
     partitions: i32,
     reader: &Reader,
-    settings: &KafkaSettings,
-    connection: &Connection,
+    looker: &Looker,
 ) -> Result<Offsets> {
     check_cluster(lanes, reader)?;
     let all: Vec<(String, i32)> = lanes
@@ -97,7 +95,7 @@ pub fn starting_offsets(
             None => low,
             Some(position) => {
                 check_position(lanes.name(), position, low, end)?;
-                check_last_record(lanes.name(), position, low, settings, connection)?;
+                check_last_record(lanes.name(), position, low, looker)?;
                 position.next_offset
             }
         };
@@ -148,19 +146,13 @@ fn check_position(service: &str, position: &Position, low: i64, end: i64) -> Res
     Ok(())
 }
 
-fn check_last_record(
-    service: &str,
-    position: &Position,
-    low: i64,
-    settings: &KafkaSettings,
-    connection: &Connection,
-) -> Result<()> {
+fn check_last_record(service: &str, position: &Position, low: i64, looker: &Looker) -> Result<()> {
     let last = position.next_offset - 1;
     if last < low {
         return Ok(());
     }
     let place = (position.topic.clone(), position.partition);
-    let there = first_record(settings, connection, &place, last)?.filter(|record| {
+    let there = looker.first_record(&place, last)?.filter(|record| {
         record.offset == last
             && fingerprint(record.timestamp_ms, record.key.as_deref(), record.value.as_deref())
                 == position.fingerprint

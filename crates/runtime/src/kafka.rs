@@ -46,7 +46,6 @@ impl KafkaSettings {
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap_servers);
-        config.set("client.id", "quadrille");
         // Kafka may be away for minutes: be there soon after it is back.
         config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
         let optional = [
@@ -68,6 +67,7 @@ impl KafkaSettings {
     pub(crate) fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.client();
         config
+            .set("client.id", group)
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
@@ -85,9 +85,10 @@ impl KafkaSettings {
     }
 
     /// The settings of a producer that loses nothing, doubles nothing and keeps the order.
-    pub(crate) fn producer(&self) -> ClientConfig {
+    pub(crate) fn producer(&self, name: &str) -> ClientConfig {
         let mut config = self.client();
         config
+            .set("client.id", name)
             .set("enable.idempotence", "true")
             .set("enable.gapless.guarantee", "true")
             .set("acks", "all")

@@ -49,15 +49,16 @@ struct UnderWay {
 }
 
 impl Publisher {
-    /// A publisher with a producer of its own.
+    /// A publisher with a producer of its own, which Kafka knows by this name.
     ///
     /// # Errors
     /// When the settings are not valid.
-    pub fn new(settings: &KafkaSettings, connection: Connection) -> Result<Self> {
+    pub fn new(settings: &KafkaSettings, connection: Connection, name: &str) -> Result<Self> {
         let deliveries =
             Deliveries { connection, under_way: Arc::default(), failed: Arc::new(AtomicBool::new(false)) };
-        let producer = ThreadedProducer::from_config_and_context(&settings.producer(), deliveries.clone())
-            .context("the Kafka producer can't be made from the settings")?;
+        let producer =
+            ThreadedProducer::from_config_and_context(&settings.producer(name), deliveries.clone())
+                .context("the Kafka producer can't be made from the settings")?;
         Ok(Publisher { producer, deliveries, told: None })
     }
 

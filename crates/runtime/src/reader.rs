@@ -144,6 +144,9 @@ impl Reader {
     /// # Errors
     /// When Kafka does not answer.
     pub fn ends(&self) -> Result<Offsets> {
+        if self.connection.is_lost() {
+            bail!("Kafka can't be reached");
+        }
         let mut list = TopicPartitionList::new();
         for (topic, partition) in self.next.keys() {
             list.add_partition_offset(topic, *partition, Offset::End)?;
@@ -185,33 +188,41 @@ pub fn offsets(list: &TopicPartitionList) -> Result<Offsets> {
         .collect()
 }
 
-/// Reads the first record at or after an offset; `None` where there is none.
-///
-/// # Errors
-/// When Kafka does not answer.
-pub fn first_record(
-    settings: &KafkaSettings,
-    connection: &Connection,
-    (topic, partition): &(String, i32),
-    offset: i64,
-) -> Result<Option<Record>> {
-    let mut config = settings.consumer("unused: nothing is committed");
-    config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "10");
-    let consumer: BaseConsumer<Connection> =
-        BaseConsumer::from_config_and_context(&config, connection.clone())?;
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, *partition, Offset::Offset(offset))?;
-    consumer.assign(&list)?;
-    let until = Instant::now() + ANSWER_LIMIT;
-    while Instant::now() < until {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => return Ok(Some(owned(topic.as_str().into(), &message))),
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
-            Some(Err(error)) => tracing::debug!(%error, "looking at a record"),
-            None => {}
-        }
+/// Looks at single records, apart from the reading that goes on.
+pub struct Looker {
+    consumer: BaseConsumer<Connection>,
+}
+
+impl Looker {
+    /// Looks at nothing yet.
+    ///
+    /// # Errors
+    /// When the settings are not valid.
+    pub fn new(settings: &KafkaSettings, connection: Connection, group: &str) -> Result<Self> {
+        let mut config = settings.consumer(group);
+        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "10");
+        Ok(Looker { consumer: BaseConsumer::from_config_and_context(&config, connection)? })
     }
-    bail!("Kafka did not say what is at offset {offset} of {topic}[{partition}]")
+
+    /// The first record at or after an offset; `None` where there is none.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub fn first_record(&self, (topic, partition): &(String, i32), offset: i64) -> Result<Option<Record>> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, *partition, Offset::Offset(offset))?;
+        self.consumer.assign(&list)?;
+        let until = Instant::now() + ANSWER_LIMIT;
+        while Instant::now() < until {
+            match self.consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => return Ok(Some(owned(topic.as_str().into(), &message))),
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
+                Some(Err(error)) => tracing::debug!(%error, "looking at a record"),
+                None => {}
+            }
+        }
+        bail!("Kafka did not say what is at offset {offset} of {topic}[{partition}]")
+    }
 }
 
 fn header<'m>(message: &'m BorrowedMessage, name: &str) -> Option<&'m str> {

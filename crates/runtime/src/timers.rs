@@ -9,8 +9,7 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    kafka::{Connection, KafkaSettings},
-    reader::{Offsets, Reader, first_record},
+    reader::{Looker, Offsets, Reader},
     store::{Store, Timer},
 };
 
@@ -60,8 +59,7 @@ impl Timers {
         now_ms: i64,
         reader: &Reader,
         store: &Store,
-        settings: &KafkaSettings,
-        connection: &Connection,
+        looker: &Looker,
     ) -> Result<Vec<Timer>> {
         let Some(next_due_ms) = self.next_due_ms.filter(|due_ms| *due_ms <= now_ms) else {
             return Ok(Vec::new());
@@ -77,7 +75,7 @@ impl Timers {
             self.asked = Some(Instant::now());
             let mut real = HashSet::new();
             for (place, offset) in self::behind(&ends.offsets, reader.next()) {
-                let first = first_record(settings, connection, place, offset);
+                let first = looker.first_record(place, offset);
                 if !matches!(first, Ok(None)) {
                     real.insert(place.1);
                 }

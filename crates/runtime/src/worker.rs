@@ -23,7 +23,7 @@ use crate::{
     kafka::{Connection, KafkaSettings},
     lanes::{Batch, Lanes},
     outbox::Publisher,
-    reader::Reader,
+    reader::{Looker, Reader},
     store::Store,
     timers::Timers,
     topology::Topology,
@@ -35,6 +35,8 @@ const MOST_WAIT: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long it waits for Kafka to take what was said, before it stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
+/// A start that lasted this long was not in vain.
+const LONG: Duration = Duration::from_secs(10);
 /// How often Kafka is told the position.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -123,31 +125,31 @@ struct Run {
 
 impl Run {
     fn until_stopped(mut self) -> Result<()> {
+        let mut failures = 0;
         while !self.stop.is_asked() {
-            match self.from_a_start() {
-                Ok(()) => {}
-                Err(error) if error.is::<Refusal>() => return Err(error),
-                Err(error) if self.connection.is_lost() => {
-                    tracing::debug!(
-                        service = self.lanes.name(),
-                        error = format!("{error:#}"),
-                        "starting anew"
-                    );
-                    thread::sleep(PAUSE);
-                }
-                Err(error) => {
-                    tracing::warn!("{}: {error:#}: starting its lanes anew", self.lanes.name());
-                    thread::sleep(PAUSE);
-                }
+            let began = Instant::now();
+            let Err(error) = self.start_and_run() else { break };
+            if error.is::<Refusal>() {
+                return Err(error);
             }
+            failures = if began.elapsed() > LONG { 1 } else { failures + 1 };
+            // When Kafka is away that has been said; and what is over at the second attempt, such as
+            // a topic that was made a moment ago, is not worth a line.
+            if failures > 1 && !self.connection.is_lost() {
+                tracing::warn!("{}: {error:#}: its lanes start anew", self.lanes.name());
+            } else {
+                tracing::debug!("{}: {error:#}: its lanes start anew", self.lanes.name());
+            }
+            thread::sleep(PAUSE);
         }
         Ok(())
     }
 
     /// From the start of the lanes until the worker is stopped or something goes wrong.
-    fn from_a_start(&mut self) -> Result<()> {
+    fn start_and_run(&mut self) -> Result<()> {
         let group = self.lanes.topology().group(self.lanes.name());
         let mut reader = Reader::new(&self.settings, self.connection.clone(), &group)?;
+        let looker = Looker::new(&self.settings, self.connection.clone(), &group)?;
         let partitions = checks::partitions(&self.lanes, &reader).inspect_err(|error| {
             if !error.is::<Refusal>() {
                 self.connection.lost();
@@ -155,16 +157,9 @@ impl Run {
         })?;
         self.connection.found();
         let (positions, outbox) = self.lanes.take_over(partitions)?;
-        let start = checks::starting_offsets(
-            &self.lanes,
-            &positions,
-            partitions,
-            &reader,
-            &self.settings,
-            &self.connection,
-        )?;
+        let start = checks::starting_offsets(&self.lanes, &positions, partitions, &reader, &looker)?;
         reader.start(start)?;
-        let mut publisher = Publisher::new(&self.settings, self.connection.clone())?;
+        let mut publisher = Publisher::new(&self.settings, self.connection.clone(), &group)?;
         publisher.publish(outbox)?;
         let mut timers = Timers::new(self.lanes.store())?;
         // Nobody may be waiting any more, on a later start.
@@ -176,8 +171,7 @@ impl Run {
         while !self.stop.is_asked() {
             let wait = timers.nothing_due_for(now_ms(), MOST_WAIT);
             let mut batch = reader.take(self.lanes.intake(), wait)?;
-            batch.due =
-                timers.due(now_ms(), &reader, self.lanes.store(), &self.settings, &self.connection)?;
+            batch.due = timers.due(now_ms(), &reader, self.lanes.store(), &looker)?;
             untold |= !batch.positions.is_empty();
             self.handle(batch, &mut publisher, &mut timers)?;
             if told.elapsed() > TELL_EVERY {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::Message;
 
-type Decoded<H> = Result<Addressed<H>, String>;
+type Listening<H> = dyn Fn(&str, &Value) -> Result<Addressed<H>, String> + Send + Sync;
 
 /// One thing that a participant listens to. Made by [`hears`], [`hears_with_id`] and [`timer`].
 pub struct Hears<H> {
@@ -16,7 +16,7 @@ pub struct Hears<H> {
 }
 
 pub(crate) enum Listen<H> {
-    Message(Box<dyn Fn(&str, &Value) -> Decoded<H> + Send + Sync>),
+    Message(Box<Listening<H>>),
     Timer(fn() -> H),
 }
 
@@ -82,4 +82,77 @@ fn decode<M: Message>(data: &Value) -> Result<M, String> {
         Err(e) if e.path().iter().next().is_some() => format!("{}: {}", e.path(), e.inner()),
         _ => plain.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Letter {
+        to: String,
+        pages: Vec<Page>,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Page {
+        lines: u8,
+    }
+
+    impl Message for Letter {
+        const TYPE: &'static str = "Letter";
+        const TOPIC: &'static str = "letters";
+        fn key(&self) -> &str {
+            &self.to
+        }
+        fn check(&self) -> Result<(), String> {
+            if self.pages.is_empty() { Err("pages: a letter has a page".to_owned()) } else { Ok(()) }
+        }
+    }
+
+    fn listen<H>(hears: &Hears<H>, data: &Value) -> Result<Addressed<H>, String> {
+        match &hears.listen {
+            Listen::Message(listen) => listen("an-id", data),
+            Listen::Timer(_) => panic!("a timer"),
+        }
+    }
+
+    fn refusal(data: &Value) -> String {
+        listen(&hears(|letter: Letter| letter), data).err().expect("it was accepted")
+    }
+
+    #[test]
+    fn a_message_is_about_the_instance_that_its_key_names() {
+        let heard = listen(
+            &hears(|letter: Letter| letter.pages.len()),
+            &json!({"to": "ada", "pages": [{"lines": 1}]}),
+        );
+        let Addressed { instance, key, heard } = heard.ok().unwrap();
+        assert_eq!((instance.as_str(), key.as_str(), heard), ("ada", "ada", 1));
+    }
+
+    #[test]
+    fn it_may_be_about_another_instance_and_its_record_s_id_be_known() {
+        let hears = hears_with_id(|id, _: Letter| (Some(format!("letter-{id}")), id.to_owned()));
+        let Addressed { instance, key, heard } =
+            listen(&hears, &json!({"to": "ada", "pages": [{"lines": 1}]})).ok().unwrap();
+        assert_eq!((instance.as_str(), key.as_str(), heard.as_str()), ("letter-an-id", "ada", "an-id"));
+    }
+
+    #[test]
+    fn what_can_not_be_decoded_is_refused_with_the_path_of_the_field() {
+        let wrong = json!({"to": "ada", "pages": [{"lines": 1}, {"lines": 256}]});
+        assert!(refusal(&wrong).starts_with("pages[1].lines: "), "{}", refusal(&wrong));
+        let missing = json!({"to": "ada", "pages": [{}]});
+        assert_eq!(refusal(&missing), "pages[0]: missing field `lines`");
+        assert_eq!(refusal(&json!({"pages": []})), "missing field `to`");
+    }
+
+    #[test]
+    fn what_does_not_pass_the_message_s_own_check_is_refused() {
+        assert_eq!(refusal(&json!({"to": "ada", "pages": []})), "pages: a letter has a page");
+    }
 }

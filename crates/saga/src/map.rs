@@ -1,1 +1,281 @@
+//! The map of a choreography: who reacts to what with what. It is derived by running the services,
+//! not drawn by hand, so it can't be out of date.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Service,
+    explorer::{Reaction, Report},
+};
+
+/// How wide the text may be.
+const COLUMNS: usize = 100;
+
+/// Fills of the messages of the first service, the second, ..., and around again.
+const COLOURS: [&str; 6] = ["#cfe2ff", "#d1e7dd", "#fff3cd", "#f8d7da", "#e2d9f3", "#d2f4ea"];
+
+/// Who reacts to what with what.
+pub struct Map {
+    services: Vec<Mapped>,
+}
+
+/// One service, and what it listens to in the order of its participants' lists.
+struct Mapped {
+    name: &'static str,
+    topic: &'static str,
+    hears: Vec<Heard>,
+}
+
+struct Heard {
+    kind: &'static str,
+    /// `None` for a timer.
+    topic: Option<&'static str>,
+    /// The timer of the participant that hears it.
+    timer: Option<&'static str>,
+    reaction: Reaction,
+}
+
+impl Map {
+    /// A map of these services on which nobody reacts to anything yet.
+    pub fn of(services: &[Service]) -> Self {
+        Map { services: services.iter().map(Mapped::of).collect() }
+    }
+
+    /// Enters what an exploration of the same services has seen.
+    pub fn learn(&mut self, report: &Report) {
+        for ((service, kind), seen) in &report.reactions {
+            let heard = self.services[*service].hears.iter_mut().find(|h| h.kind == *kind);
+            let known = &mut heard.expect("a service reacts to what it listens to").reaction;
+            known.says.extend(&seen.says);
+            known.starts_timer |= seen.starts_timer;
+            known.cancels_timer |= seen.cancels_timer;
+        }
+    }
+
+    /// What this service does when it hears this, if it listens to it.
+    pub fn reaction(&self, service: &str, heard: &str) -> Option<&Reaction> {
+        let service = self.services.iter().find(|s| s.name == service)?;
+        service.hears.iter().find(|h| h.kind == heard).map(|h| &h.reaction)
+    }
+
+    /// For each service, what it hears and what it may say then.
+    pub fn text(&self) -> String {
+        let kinds = self.services.iter().flat_map(|s| &s.hears).map(|h| h.kind.len());
+        let width = kinds.max().unwrap_or(0).max("hears".len());
+        let mut text = String::new();
+        for service in &self.services {
+            let title = format!("{} (writes to {})", service.name, service.topic);
+            text += &format!("{title}\n  {:width$}  may say\n", "hears");
+            for heard in &service.hears {
+                let mut line = format!("  {:width$}  ", heard.kind);
+                for (i, word) in heard.words().iter().enumerate() {
+                    if i > 0 && line.len() + " ".len() + word.len() > COLUMNS {
+                        text += &format!("{}\n", line.trim_end());
+                        line = format!("  {:width$}  ", "");
+                    }
+                    line += &format!("{word} ");
+                }
+                text += &format!("{}\n", line.trim_end());
+            }
+            text.push('\n');
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        text
+    }
+
+    /// The same as a picture in the language of mermaid: an arrow from what is heard to what is
+    /// said. A command is slanted, a timer a hexagon; an event has the colour of its service.
+    /// What cancels a timer is left out.
+    pub fn mermaid(&self) -> String {
+        let mut lines = vec!["flowchart LR".to_owned()];
+        for (node, shape) in self.nodes() {
+            lines.push(format!("  {node}{shape}"));
+        }
+        for service in &self.services {
+            let name = service.name;
+            for Heard { kind, timer, reaction, .. } in &service.hears {
+                lines.extend(reaction.says.iter().map(|said| format!("  {kind} -->|{name}| {said}")));
+                let timer = timer.filter(|_| reaction.starts_timer);
+                lines.extend(timer.map(|timer| format!("  {kind} -.->|{name} starts| {timer}")));
+            }
+        }
+        lines.push("  classDef command fill:#ffffff,stroke:#333333,color:#111111".to_owned());
+        lines.push("  classDef timer fill:#eeeeee,stroke:#333333,color:#111111".to_owned());
+        for (service, colour) in self.services.iter().zip(COLOURS.iter().cycle()) {
+            lines.push(format!("  classDef {} fill:{colour},stroke:#333333,color:#111111", service.name));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// The same as JSON.
+    pub fn json(&self) -> Value {
+        let heard = |h: &Heard| {
+            json!({
+                "type": h.kind,
+                "topic": h.topic,
+                "says": h.reaction.says,
+                "starts": h.timer.filter(|_| h.reaction.starts_timer),
+                "cancels": h.timer.filter(|_| h.reaction.cancels_timer),
+            })
+        };
+        let service = |s: &Mapped| {
+            let hears: Vec<Value> = s.hears.iter().map(heard).collect();
+            json!({"service": s.name, "topic": s.topic, "hears": hears})
+        };
+        self.services.iter().map(service).collect()
+    }
+
+    /// What is heard or said: first what no service says, then service by service.
+    fn nodes(&self) -> Vec<(&'static str, String)> {
+        let mut nodes = Vec::new();
+        let mut drawn = BTreeSet::new();
+        let mut draw = |kind, shape| {
+            if drawn.insert(kind) {
+                nodes.push((kind, shape));
+            }
+        };
+        let reacted = |h: &&Heard| h.reaction != Reaction::default();
+        for heard in self.services.iter().flat_map(|s| &s.hears).filter(reacted) {
+            let kind = heard.kind;
+            match heard.topic {
+                None => draw(kind, format!("{{{{{kind}}}}}:::timer")),
+                Some(topic) if !self.services.iter().any(|s| s.topic == topic) => {
+                    draw(kind, format!("[/{kind}/]:::command"));
+                }
+                Some(_) => {}
+            }
+        }
+        for service in &self.services {
+            for kind in service.hears.iter().flat_map(|h| &h.reaction.says) {
+                draw(kind, format!("({kind}):::{}", service.name));
+            }
+        }
+        nodes
+    }
+}
+
+impl Mapped {
+    fn of(service: &Service) -> Self {
+        let mut hears: Vec<Heard> = Vec::new();
+        for participant in &service.participants {
+            let timer = participant.hears.iter().find(|ear| ear.topic.is_none()).map(|ear| ear.kind);
+            for ear in &participant.hears {
+                if !hears.iter().any(|h| h.kind == ear.kind) {
+                    hears.push(Heard {
+                        kind: ear.kind,
+                        topic: ear.topic,
+                        timer,
+                        reaction: Reaction::default(),
+                    });
+                }
+            }
+        }
+        Mapped { name: service.name, topic: service.topic, hears }
+    }
+}
+
+impl Heard {
+    /// The reaction in words, which may stand on different lines.
+    fn words(&self) -> Vec<String> {
+        let Reaction { says, starts_timer, cancels_timer } = &self.reaction;
+        let mut words: Vec<String> = says.iter().map(|kind| (*kind).to_owned()).collect();
+        if let Some(timer) = self.timer {
+            words.extend(starts_timer.then(|| format!("(starts {timer})")));
+            words.extend(cancels_timer.then(|| format!("(cancels {timer})")));
+        }
+        if words.is_empty() {
+            words.push("nothing".to_owned());
+        }
+        let last = words.len() - 1;
+        words[..last].iter_mut().for_each(|word| word.push(','));
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explorer::{
+        Explorer,
+        toy::{AddChair, Ask, services},
+    };
+
+    /// A guest who gets a seat or leaves; the list of what is heard is known without running.
+    fn map() -> Map {
+        let mut map = Map::of(&services());
+        let explorer = Explorer::new(services()).set_up(AddChair("chairs".to_owned()));
+        map.learn(&explorer.start("ask", Ask("ann".to_owned())).without_repeats().explore());
+        map
+    }
+
+    #[test]
+    fn the_text_says_who_reacts_to_what_with_what() {
+        assert_eq!(
+            map().text(),
+            "\
+guest (writes to guests)
+  hears           may say
+  Ask             Asked, (starts TiredOfWaiting)
+  Seated          (cancels TiredOfWaiting)
+  Full            nothing
+  TiredOfWaiting  Left
+
+table (writes to tables)
+  hears           may say
+  Asked           Seated
+  Left            Freed
+  AddChair        nothing
+"
+        );
+    }
+
+    #[test]
+    fn the_picture_has_an_arrow_from_what_is_heard_to_what_is_said() {
+        assert_eq!(
+            map().mermaid(),
+            "\
+flowchart LR
+  Ask[/Ask/]:::command
+  TiredOfWaiting{{TiredOfWaiting}}:::timer
+  Asked(Asked):::guest
+  Left(Left):::guest
+  Seated(Seated):::table
+  Freed(Freed):::table
+  Ask -->|guest| Asked
+  Ask -.->|guest starts| TiredOfWaiting
+  TiredOfWaiting -->|guest| Left
+  Asked -->|table| Seated
+  Left -->|table| Freed
+  classDef command fill:#ffffff,stroke:#333333,color:#111111
+  classDef timer fill:#eeeeee,stroke:#333333,color:#111111
+  classDef guest fill:#cfe2ff,stroke:#333333,color:#111111
+  classDef table fill:#d1e7dd,stroke:#333333,color:#111111
+"
+        );
+    }
+
+    #[test]
+    fn the_json_says_the_same() {
+        let json = map().json();
+        let starts = json!({"type": "Ask", "topic": "commands", "says": ["Asked"],
+            "starts": "TiredOfWaiting", "cancels": null});
+        let timer = json!({"type": "TiredOfWaiting", "topic": null, "says": ["Left"],
+            "starts": null, "cancels": null});
+        assert_eq!((&json[0]["service"], &json[0]["topic"]), (&json!("guest"), &json!("guests")));
+        assert_eq!((&json[0]["hears"][0], &json[0]["hears"][3]), (&starts, &timer));
+        assert_eq!(json[1]["service"], "table");
+    }
+
+    #[test]
+    fn a_second_run_adds_to_the_map() {
+        let mut map = map();
+        let nobody_sits = Explorer::new(services()).start("ask", Ask("ann".to_owned())).without_repeats();
+        map.learn(&nobody_sits.explore());
+        let says = |heard| map.reaction("table", heard).map(|r| r.says.iter().copied().collect::<Vec<_>>());
+        assert_eq!(says("Asked"), Some(vec!["Full", "Seated"]));
+        assert_eq!(says("Seated"), None, "the table does not listen to itself");
+    }
+}

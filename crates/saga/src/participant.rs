@@ -150,3 +150,45 @@ impl<P: Participant> Step<P> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fetched() -> RowCache {
+        [("ada", Some("7")), ("bob", None), ("eve", Some("seven"))]
+            .map(|(key, json)| (key.to_owned(), json.map(str::to_owned)))
+            .into()
+    }
+
+    #[test]
+    fn rows_that_were_fetched_are_found_in_the_order_asked_for() {
+        let cache = fetched();
+        let rows = Rows::<u8>::new(&cache);
+        assert_eq!(rows.get("ada"), Ok(Some(7)));
+        assert_eq!(rows.get("bob"), Ok(None));
+        assert_eq!(rows.get_all(["bob", "ada", "ada"]), Ok(vec![None, Some(7), Some(7)]));
+    }
+
+    #[test]
+    fn a_row_that_was_not_fetched_is_not_taken_for_one_that_does_not_exist() {
+        let cache = fetched();
+        let rows = Rows::<u8>::new(&cache);
+        assert_eq!(rows.get("zoe"), Err(Stop::Missing(vec!["zoe".to_owned()])));
+    }
+
+    #[test]
+    fn all_rows_that_were_not_fetched_are_asked_for_at_once() {
+        let cache = fetched();
+        let rows = Rows::<u8>::new(&cache);
+        let missing = vec!["zoe".to_owned(), "max".to_owned()];
+        assert_eq!(rows.get_all(["zoe", "ada", "max", "bob"]), Err(Stop::Missing(missing)));
+    }
+
+    #[test]
+    fn a_stored_row_that_can_not_be_read_is_named() {
+        let cache = fetched();
+        let Err(Stop::Refuse(reason)) = Rows::<u8>::new(&cache).get("eve") else { panic!("it was read") };
+        assert!(reason.contains("'eve'"), "{reason}");
+    }
+}

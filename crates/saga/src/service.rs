@@ -235,3 +235,220 @@ fn decide<P: Participant>(
         ignored: step.ignored,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Message, Step, hears, ignore, timer, to};
+
+    /// A lamp that goes out by itself; burning hours of the house are a row.
+    struct Lamp;
+
+    enum Heard {
+        Switched { house: String },
+        Unusable,
+        BurntLongEnough,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Switched {
+        lamp: String,
+        house: String,
+    }
+
+    impl Message for Switched {
+        const TYPE: &'static str = "Switched";
+        const TOPIC: &'static str = "switches";
+        fn key(&self) -> &str {
+            &self.lamp
+        }
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct WentOut {
+        lamp: String,
+    }
+
+    impl Message for WentOut {
+        const TYPE: &'static str = "WentOut";
+        const TOPIC: &'static str = "lamps";
+        fn key(&self) -> &str {
+            &self.lamp
+        }
+    }
+
+    impl Participant for Lamp {
+        const NAME: &'static str = "lamp";
+        type Heard = Heard;
+        type State = bool;
+        type Row = u32;
+
+        fn hears() -> Vec<Hears<Heard>> {
+            vec![
+                hears(|m: Switched| Heard::Switched { house: m.house })
+                    .opens()
+                    .if_unusable(|| Heard::Unusable),
+                hears(|_: WentOut| Heard::BurntLongEnough),
+                timer("BurntLongEnough", || Heard::BurntLongEnough),
+            ]
+        }
+
+        fn decide(
+            &self,
+            lamp: &str,
+            lit: &bool,
+            heard: &Heard,
+            rows: &Rows<u32>,
+        ) -> Result<Step<Self>, Stop> {
+            let went_out = || WentOut { lamp: lamp.to_owned() };
+            match heard {
+                Heard::Switched { .. } if *lit => Ok(ignore("it is lit")),
+                Heard::Switched { house } => {
+                    let lit_before = rows.get(house)?.unwrap_or(0);
+                    Ok(to(true).write([(house.clone(), lit_before + 1)]).start_timer(Duration::from_secs(9)))
+                }
+                Heard::Unusable => Err(Stop::Refuse("a broken switch".to_owned())),
+                Heard::BurntLongEnough => Ok(to(false).say(went_out()).cancel_timer()),
+            }
+        }
+
+        fn ended(lit: &bool) -> bool {
+            !lit
+        }
+    }
+
+    fn lamp() -> AnyParticipant {
+        AnyParticipant::of(Lamp)
+    }
+
+    fn switched() -> Delivery {
+        let data = json!({"lamp": "hall", "house": "villa"});
+        lamp().listen(&Arrival::Message { kind: "Switched", id: "1", data: &data }).unwrap().ok().unwrap()
+    }
+
+    fn timer_of_hall() -> Delivery {
+        lamp().listen(&Arrival::Timer { instance: "hall" }).unwrap().ok().unwrap()
+    }
+
+    fn house(lit_before: Option<&str>) -> RowCache {
+        RowCache::from([("villa".to_owned(), lit_before.map(str::to_owned))])
+    }
+
+    #[test]
+    fn a_service_says_all_that_it_listens_to() {
+        let service = Service::new("lamps", "lamps").with(Lamp);
+        let ear = |kind, topic, opens, answers_unusable| Ear { kind, topic, opens, answers_unusable };
+        assert_eq!(
+            service.hears().cloned().collect::<Vec<_>>(),
+            [
+                ear("Switched", Some("switches"), true, true),
+                ear("WentOut", Some("lamps"), false, false),
+                ear("BurntLongEnough", None, false, false),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_delivery_says_what_it_is_about_and_whether_it_opens() {
+        let Delivery { instance, key, opens, .. } = switched();
+        assert_eq!((instance.as_str(), key.as_str(), opens), ("hall", "hall", true));
+        let Delivery { instance, key, opens, .. } = timer_of_hall();
+        assert_eq!((instance.as_str(), key.as_str(), opens), ("hall", "hall", false));
+    }
+
+    #[test]
+    fn what_it_does_not_listen_to_is_not_delivered() {
+        let data = json!({});
+        assert!(lamp().listen(&Arrival::Message { kind: "Rang", id: "1", data: &data }).is_none());
+        // A message that has the timer's name is not the timer.
+        assert!(lamp().listen(&Arrival::Message { kind: "BurntLongEnough", id: "1", data: &data }).is_none());
+    }
+
+    #[test]
+    fn only_an_unusable_record_that_is_waited_for_is_delivered() {
+        let unusable = |kind| lamp().listen(&Arrival::Unusable { kind, key: "hall" });
+        let delivery = unusable("Switched").unwrap().ok().unwrap();
+        assert_eq!((delivery.instance.as_str(), delivery.opens), ("hall", false));
+        assert!(unusable("WentOut").is_none());
+        assert!(unusable("Rang").is_none());
+    }
+
+    #[test]
+    fn a_message_that_can_not_be_decoded_says_why() {
+        let data = json!({"lamp": "hall"});
+        let refused = lamp().listen(&Arrival::Message { kind: "Switched", id: "1", data: &data }).unwrap();
+        assert_eq!(refused.err().unwrap(), "missing field `house`");
+    }
+
+    #[test]
+    fn an_outcome_is_the_step_as_json() {
+        let outcome = lamp().decide(&switched(), None, &house(Some("4"))).unwrap();
+        let expected = Outcome {
+            next: Some(("true".to_owned(), false)),
+            said: vec![],
+            rows: vec![("villa".to_owned(), "5".to_owned())],
+            timer: Timer::Start(Duration::from_secs(9)),
+            ignored: None,
+        };
+        assert_eq!(outcome, expected);
+        let outcome = lamp().decide(&timer_of_hall(), Some("true"), &house(None)).unwrap();
+        let expected = Outcome {
+            next: Some(("false".to_owned(), true)),
+            said: vec![WentOut { lamp: "hall".to_owned() }.into()],
+            rows: vec![],
+            timer: Timer::Cancel,
+            ignored: None,
+        };
+        assert_eq!(outcome, expected);
+    }
+
+    #[test]
+    fn what_is_ignored_leaves_everything_as_it_was_and_says_why() {
+        let outcome = lamp().decide(&switched(), Some("true"), &house(Some("4"))).unwrap();
+        let expected = Outcome {
+            next: None,
+            said: vec![],
+            rows: vec![],
+            timer: Timer::Keep,
+            ignored: Some("it is lit"),
+        };
+        assert_eq!(outcome, expected);
+    }
+
+    #[test]
+    fn rows_are_asked_for_before_it_decides() {
+        let asked = lamp().decide(&switched(), None, &RowCache::new());
+        assert_eq!(asked, Err(Stop::Missing(vec!["villa".to_owned()])));
+        assert!(lamp().decide(&switched(), None, &house(None)).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_is_passed_on() {
+        let broken =
+            lamp().listen(&Arrival::Unusable { kind: "Switched", key: "hall" }).unwrap().ok().unwrap();
+        let refused = lamp().decide(&broken, None, &RowCache::new());
+        assert_eq!(refused, Err(Stop::Refuse("a broken switch".to_owned())));
+    }
+
+    #[test]
+    fn a_stored_state_that_can_not_be_read_refuses_the_record_and_names_the_instance() {
+        let Err(Stop::Refuse(reason)) = lamp().decide(&switched(), Some("lit"), &house(None)) else {
+            panic!("it was read")
+        };
+        assert!(reason.contains("'hall'"), "{reason}");
+    }
+
+    #[test]
+    fn a_wrapped_participant_may_decide_otherwise() {
+        let forgetful = lamp().wrap(|decide, delivery, state, rows| {
+            Ok(Outcome { timer: Timer::Keep, ..decide(delivery, state, rows)? })
+        });
+        let outcome = forgetful.decide(&switched(), None, &house(None)).unwrap();
+        assert_eq!((outcome.next, outcome.timer), (Some(("true".to_owned(), false)), Timer::Keep));
+    }
+}

@@ -1,5 +1,7 @@
 //! The shipping service: schedules the shipment of an order, and dispatches or cancels it.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 #[cfg(test)]
 mod tests;
 
