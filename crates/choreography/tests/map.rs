@@ -44,3 +44,19 @@ fn the_safety_net_is_idle_in_the_normal_course() {
         assert!(reaction.says.is_empty(), "{service} says {:?}", reaction.says);
     }
 }
+
+#[test]
+fn the_readme_shows_the_picture() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let text = fs::read_to_string(&readme).expect("the README lies at the root of the repository");
+    let before = text.split_once("```mermaid\n").map(|(before, _)| before.len() + "```mermaid\n".len());
+    let start = before.expect("the README has a picture");
+    let end = start + text[start..].find("```").expect("the picture ends");
+    let picture = choreography::map().mermaid();
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        let updated = format!("{}{picture}{}", &text[..start], &text[end..]);
+        fs::write(&readme, updated).expect("the README can be written");
+    } else {
+        assert!(text[start..end] == picture, "the README's picture is old: run with UPDATE_GOLDEN=1");
+    }
+}

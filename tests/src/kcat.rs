@@ -1,0 +1,246 @@
+//! Real kcat, as a user would type it.
+
+use std::{io::Write as _, process::Command, sync::OnceLock, time::Duration};
+
+use serde_json::Value;
+
+use crate::{process, wait};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// kcat, and the Kafka that it speaks to.
+#[derive(Debug, Clone)]
+pub struct Kcat {
+    bootstrap: String,
+}
+
+/// A record, as kcat shows it. What is not UTF-8 is shown with replacement characters; see
+/// [`Kcat::bytes_of`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: u32,
+    /// Where it stands there.
+    pub offset: u64,
+    /// When, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Its key.
+    pub key: Option<String>,
+    /// Its headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// Its value.
+    pub value: Option<String>,
+}
+
+impl Record {
+    /// The first header of this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Where it stands, which is the id of a record that has none of its own.
+    pub fn place(&self) -> String {
+        format!("{}-{}-{}", self.topic, self.partition, self.offset)
+    }
+}
+
+impl Kcat {
+    /// kcat for the Kafka at this address. Installs kcat where it is missing.
+    pub fn new(bootstrap: impl Into<String>) -> Self {
+        static INSTALLED: OnceLock<()> = OnceLock::new();
+        INSTALLED.get_or_init(install);
+        Kcat { bootstrap: bootstrap.into() }
+    }
+
+    /// The address.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Whether a broker answers.
+    ///
+    /// # Errors
+    /// What kcat said instead.
+    pub fn try_metadata(&self) -> Result<String, String> {
+        let done = process::run(self.command("-L").args(["-m", "1"]), b"", LIMIT);
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        if done.status.success() && text.contains(" 1 brokers:") {
+            return Ok(text);
+        }
+        Err(format!("{}{text}", done.stderr))
+    }
+
+    /// A record to be written to a topic.
+    pub fn write(&self, topic: &str) -> Write {
+        let mut command = self.command("-P");
+        command.args(["-t", topic]);
+        Write { command, key: None }
+    }
+
+    /// Writes many records at once; kcat takes each one's partition from its key.
+    #[track_caller]
+    pub fn write_all(&self, topic: &str, records: &[(String, Value)]) {
+        let lines: String = records.iter().map(|(key, value)| format!("{key}\t{value}\n")).collect();
+        succeed(self.command("-P").args(["-t", topic, "-K", "\t"]), lines.as_bytes());
+    }
+
+    /// All records of a topic, from its beginning to its end at this moment, each partition's in
+    /// order.
+    #[track_caller]
+    pub fn read(&self, topic: &str) -> Vec<Record> {
+        // Again where it fails: a broker that has just started has no leaders yet.
+        wait::until(&format!("kcat to read {topic}"), LIMIT, || self.try_read(topic))
+    }
+
+    /// Reads a topic until something is found in it.
+    #[track_caller]
+    pub fn find<T>(
+        &self,
+        topic: &str,
+        awaited: &str,
+        limit: Duration,
+        find: impl Fn(&[Record]) -> Option<T>,
+    ) -> T {
+        wait::until(&format!("{awaited} on {topic}"), limit, || {
+            let records = self.try_read(topic)?;
+            find(&records).ok_or_else(|| shown(&records))
+        })
+    }
+
+    /// The value of the record at a place, byte for byte.
+    #[track_caller]
+    pub fn bytes_of(&self, record: &Record) -> Vec<u8> {
+        let Record { topic, partition, offset, .. } = record;
+        let mut command = self.command("-C");
+        command.args(["-t", topic, "-p", &partition.to_string(), "-o", &offset.to_string()]);
+        succeed(command.args(["-c", "1", "-f", "%s", "-q"]), b"")
+    }
+
+    fn try_read(&self, topic: &str) -> Result<Vec<Record>, String> {
+        let mut command = self.command("-C");
+        // Where to begin is said as a number, since kcat may take half a second to look up `beginning`;
+        // and a broker without news lets a consumer wait half a second if that does not say otherwise.
+        command.args(["-t", topic, "-o", "0", "-e", "-J", "-q", "-X", "fetch.wait.max.ms=10"]);
+        let done = process::run(&mut command, b"", LIMIT);
+        if !done.status.success() {
+            return Err(done.stderr);
+        }
+        Ok(String::from_utf8_lossy(&done.stdout).lines().map(record).collect())
+    }
+
+    fn command(&self, mode: &str) -> Command {
+        let mut command = Command::new("kcat");
+        command.args([mode, "-b", &self.bootstrap]);
+        command
+    }
+}
+
+/// A record to be written.
+#[derive(Debug)]
+pub struct Write {
+    command: Command,
+    key: Option<String>,
+}
+
+impl Write {
+    /// With this key, from which kcat takes the partition.
+    #[must_use]
+    pub fn key(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
+        self
+    }
+
+    /// With this header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.command.args(["-H", &format!("{name}={value}")]);
+        self
+    }
+
+    /// To this partition, whatever the key.
+    #[must_use]
+    pub fn partition(mut self, partition: u32) -> Self {
+        self.command.args(["-p", &partition.to_string()]);
+        self
+    }
+
+    /// Writes it.
+    ///
+    /// # Panics
+    /// When kcat fails.
+    #[track_caller]
+    pub fn value(mut self, value: impl AsRef<[u8]>) {
+        if let Some(key) = &self.key {
+            self.command.args(["-k", key]);
+        }
+        // kcat splits its input into lines, but not a file.
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+        file.write_all(value.as_ref()).expect("a temporary file can be written");
+        succeed(self.command.arg(file.path()), b"");
+    }
+
+    /// Writes it, without a value (which is not an empty one).
+    ///
+    /// # Panics
+    /// When kcat fails.
+    #[track_caller]
+    pub fn no_value(mut self) {
+        let line = format!("{}\t\n", self.key.unwrap_or_default());
+        succeed(self.command.args(["-Z", "-K", "\t"]), line.as_bytes());
+    }
+}
+
+fn record(line: &str) -> Record {
+    let value: Value =
+        serde_json::from_str(line).unwrap_or_else(|e| panic!("kcat wrote what is not JSON ({e}): {line}"));
+    let text = |field: &str| value[field].as_str().map(str::to_owned);
+    let number = |field: &str| value[field].as_u64().unwrap_or_else(|| panic!("no {field} in {line}"));
+    // kcat writes headers as one list: name, value, name, value.
+    let headers: Vec<String> = value["headers"]
+        .as_array()
+        .map(|list| list.iter().map(|v| v.as_str().unwrap_or_default().to_owned()).collect())
+        .unwrap_or_default();
+    Record {
+        topic: text("topic").unwrap_or_else(|| panic!("no topic in {line}")),
+        partition: u32::try_from(number("partition")).expect("a partition"),
+        offset: number("offset"),
+        time_ms: number("ts"),
+        key: text("key"),
+        headers: headers.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
+        value: text("payload"),
+    }
+}
+
+fn shown(records: &[Record]) -> String {
+    const LAST: usize = 12;
+    let mut text = format!("{} records", records.len());
+    for record in &records[records.len().saturating_sub(LAST)..] {
+        let value: String = record.value.as_deref().unwrap_or("(none)").chars().take(400).collect();
+        text += &format!("\n  {} {:?} {value}", record.place(), record.key.as_deref().unwrap_or(""));
+    }
+    text
+}
+
+#[track_caller]
+fn succeed(command: &mut Command, input: &[u8]) -> Vec<u8> {
+    let done = process::run(command, input, LIMIT);
+    assert!(done.status.success(), "{command:?} failed: {}", done.stderr);
+    done.stdout
+}
+
+fn install() {
+    if Command::new("kcat").arg("-V").output().is_ok() {
+        return;
+    }
+    let id = process::run(Command::new("id").arg("-u"), b"", LIMIT);
+    let root = id.stdout.trim_ascii() == b"0";
+    assert!(
+        root,
+        "kcat is not installed: `sudo apt-get install kcat`, or put kcat 1.7 or later into the PATH"
+    );
+    let script = "apt-get install -y kcat || (apt-get update && apt-get install -y kcat)";
+    let done = process::run(Command::new("sh").args(["-c", script]), b"", Duration::from_secs(300));
+    assert!(done.status.success(), "kcat is not installed, and `{script}` failed:\n{}", done.stderr);
+}

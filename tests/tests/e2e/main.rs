@@ -1,0 +1,21 @@
+//! The end-to-end tests: the program as its users see it.
+//!
+//! One binary, so that it is linked once. Every test starts what it needs, on free ports and in
+//! temporary directories, and leaves nothing behind. Tests with a Kafka take turns.
+//!
+//! `QUADRILLE_BIN=FILE` tests that program instead of building one; `E2E_SEED=N` repeats the random
+//! choices of a run that printed this seed.
+
+mod alone;
+mod commands;
+mod dead_letters;
+mod demo;
+mod endings;
+mod harness;
+mod kafka_away;
+mod kills;
+mod readme;
+mod restarts;
+mod settings;
+mod stories;
+mod topics;
