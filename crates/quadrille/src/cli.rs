@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue},
+};
 
 /// An order saga as a choreography of five services on Kafka.
 #[derive(Debug, Parser)]
@@ -217,6 +220,19 @@ pub struct Logging {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+/// Says what is wrong with the command line, and ends the program: with 2, unless help was asked for.
+pub fn refuse(error: &clap::Error) -> ! {
+    // A flag and its variable differ in form only; whoever has set the variable knows it by its name.
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) {
+        let flag = flag.split_whitespace().next().unwrap_or_default();
+        let variable = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
+        if std::env::var_os(&variable).is_some() {
+            eprintln!("{variable} is set to something that is not allowed:");
+        }
+    }
+    error.exit()
 }
 
 fn non_empty(text: &str) -> Result<String, String> {

@@ -35,8 +35,8 @@ Five services, and nobody in charge: each hears events on Kafka topics, does its
 it did, which is an event again. When a step fails, the failure is an event like any other, and who
 had already done something undoes it because it heard that.
 
-Below, ada has 500.00 EUR and bob has 10.00; there are 10 packets of tea and 1 vase. Shipping goes to
-the EU and some others. An order has 2 s to be confirmed.
+Below, ada has 500.00 EUR and bob has 10.00; there are 10 packets of tea and 1 vase. Shipping goes
+to the EU and some others. An order has 2 s to be confirmed.
 ";
 
 /// `quadrille demo`.

@@ -17,7 +17,7 @@ use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     end_quietly_with_the_reader();
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| cli::refuse(&error));
     let result = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

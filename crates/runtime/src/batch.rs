@@ -16,25 +16,26 @@ use crate::{
     dead_letters,
     lanes::{Batch, Done},
     record::{Record, partition_of},
-    store::{Lane, Outgoing, Timer, Transaction},
+    store::{Instance, Lane, Outgoing, Timer, Transaction},
     topology::Topology,
 };
 
 /// How many ended instances one batch may forget.
 const FORGET_AT_ONCE: usize = 100;
+/// How large a record may be that is published: one that no broker takes would block all behind it.
+const MOST_PUBLISHED_BYTES: usize = 768 * 1024;
 
 /// What led to a decision, as what is said carries it on.
 struct Cause<'a> {
     id: &'a str,
-    correlation_id: &'a str,
+    correlation: Option<&'a str>,
     traceparent: Option<&'a str>,
     partition: i32,
 }
 
 /// What a participant knows of an instance, in this batch.
 struct Known {
-    state: Option<String>,
-    ended: bool,
+    instance: Option<Instance>,
     changed: bool,
 }
 
@@ -89,16 +90,18 @@ impl<'a> Work<'a> {
         let arrival = Arrival::Message { kind: &envelope.kind, id: &envelope.id, data: &envelope.data };
         let cause = Cause {
             id: &envelope.id,
-            correlation_id: envelope.correlation_id.as_deref().unwrap_or(&envelope.id),
+            correlation: envelope.correlation_id.as_deref(),
             traceparent: envelope.traceparent.as_deref(),
             partition: record.partition,
         };
         let service = self.service;
         for participant in &service.participants {
-            let delivery = match participant.listen(&arrival) {
-                None => continue,
-                Some(Ok(delivery)) => delivery,
-                Some(Err(reason)) => return self.unusable(record, Some(&envelope.kind), &reason),
+            // What a message checks of itself may fail just as a decision may.
+            let delivery = match catch_unwind(AssertUnwindSafe(|| participant.listen(&arrival))) {
+                Ok(None) => continue,
+                Ok(Some(Ok(delivery))) => delivery,
+                Err(_) => return self.dead_letter(record, &self.failed()),
+                Ok(Some(Err(reason))) => return self.unusable(record, Some(&envelope.kind), &reason),
             };
             let home = partition_of(&delivery.key, i32::try_from(self.lanes.len())?);
             if home != record.partition {
@@ -112,7 +115,7 @@ impl<'a> Work<'a> {
             let age_ms = self.now_ms.saturating_sub(envelope.time_ms);
             if delivery.opens
                 && age_ms > self.retention_ms
-                && self.known(participant.name, &delivery.instance)?.state.is_none()
+                && self.known(participant.name, &delivery.instance)?.instance.is_none()
             {
                 let reason =
                     format!("'{}' is unknown, and this older than what is remembered", delivery.instance);
@@ -133,8 +136,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let place = record.place();
-        let cause =
-            Cause { id: &place, correlation_id: &place, traceparent: None, partition: record.partition };
+        let cause = Cause { id: &place, correlation: None, traceparent: None, partition: record.partition };
         let service = self.service;
         for participant in &service.participants {
             if let Some(Ok(delivery)) = participant.listen(&Arrival::Unusable { kind, key }) {
@@ -147,15 +149,15 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// A timer that is due, unless something in this batch has stopped it.
+    /// A timer that is due, unless something in this batch has stopped it or started it anew.
     pub fn timer(&mut self, timer: &Timer) -> Result<()> {
-        if !self.transaction.stop_timer(&timer.participant, &timer.instance)? {
+        if !self.transaction.take_timer(timer)? {
             return Ok(());
         }
         self.touched.insert(timer.partition);
         let cause = Cause {
             id: &timer.cause_id,
-            correlation_id: &timer.correlation_id,
+            correlation: None,
             traceparent: Some(&timer.traceparent),
             partition: timer.partition,
         };
@@ -185,25 +187,39 @@ impl<'a> Work<'a> {
         self.known(participant.name, &delivery.instance)?;
         let outcome = loop {
             let known = &self.instances[&(participant.name, delivery.instance.clone())];
-            let decide = || participant.decide(delivery, known.state.as_deref(), &self.rows);
+            let state = known.instance.as_ref().map(|instance| instance.state.as_str());
+            let decide = || participant.decide(delivery, state, &self.rows);
             // A participant that panics over one record must not stop the records behind it.
             match catch_unwind(AssertUnwindSafe(decide)) {
                 Ok(Ok(outcome)) => break outcome,
                 Ok(Err(Stop::Refuse(reason))) => return Ok(Err(reason)),
-                Ok(Err(Stop::Missing(keys))) => {
+                Ok(Err(Stop::Missing(mut keys))) => {
+                    // What is in memory may be newer than what is stored.
+                    keys.retain(|key| !self.rows.contains_key(key));
+                    if keys.is_empty() {
+                        let name = self.service.name;
+                        return Ok(Err(format!("the {name} service asks for rows that it has already")));
+                    }
                     for key in keys {
                         let row = self.transaction.row(&key)?;
                         self.rows.insert(key, row);
                     }
                 }
-                Err(_) => return Ok(Err(format!("the {} service failed over it", self.service.name))),
+                Err(_) => return Ok(Err(self.failed())),
             }
         };
         if let Some(said) = outcome.said.iter().find(|said| said.topic != self.service.topic) {
             return Ok(Err(format!("{} may not be said by the {} service", said.kind, self.service.name)));
         }
+        if let Some(said) = outcome.said.iter().find(|s| s.data.len() + s.key.len() > MOST_PUBLISHED_BYTES) {
+            return Ok(Err(format!("the {} that follows would be too large to be published", said.kind)));
+        }
         self.apply(participant.name, delivery, outcome, cause)?;
         Ok(Ok(()))
+    }
+
+    fn failed(&self) -> String {
+        format!("the {} service failed over it", self.service.name)
     }
 
     fn known(&mut self, participant: &'static str, instance: &str) -> Result<&Known> {
@@ -211,8 +227,8 @@ impl<'a> Work<'a> {
         Ok(match entry {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                let state = self.transaction.state(participant, instance)?;
-                entry.insert(Known { state, ended: false, changed: false })
+                let instance = self.transaction.instance(participant, instance)?;
+                entry.insert(Known { instance, changed: false })
             }
         })
     }
@@ -224,15 +240,22 @@ impl<'a> Work<'a> {
         outcome: Outcome,
         cause: &Cause,
     ) -> Result<()> {
+        let known = self.known(participant, &delivery.instance)?.instance.as_ref();
+        let known = known.and_then(|instance| instance.correlation.clone());
+        let correlation = known.as_deref().or(cause.correlation).unwrap_or(cause.id).to_owned();
         if let Some((state, ended)) = outcome.next {
-            let known = Known { state: Some(state), ended, changed: true };
+            // From the first that is said on, unless a record has brought one before; and not for
+            // what ends at once, such as a cancellation of an order that is yet to be placed.
+            let is_settled = cause.correlation.is_some() || !outcome.said.is_empty();
+            let correlation = known.or_else(|| (is_settled && !ended).then(|| correlation.clone()));
+            let known = Known { instance: Some(Instance { state, correlation, ended }), changed: true };
             self.instances.insert((participant, delivery.instance.clone()), known);
         }
         for (key, row) in outcome.rows {
             self.changed_rows.insert(key.clone());
             self.rows.insert(key, Some(row));
         }
-        let trace = trace(cause);
+        let trace = trace(cause, &correlation);
         let mut first_id = None;
         for (index, said) in outcome.said.into_iter().enumerate() {
             // The same whenever this decision is made again, and that of no other decision.
@@ -242,7 +265,7 @@ impl<'a> Work<'a> {
             );
             let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
             first_id.get_or_insert(id);
-            self.say(said, id, &trace, cause)?;
+            self.say(said, id, &trace, &correlation, cause)?;
         }
         match outcome.timer {
             saga::Timer::Keep => {}
@@ -260,7 +283,6 @@ impl<'a> Work<'a> {
                     partition: cause.partition,
                     due_ms,
                     cause_id: first_id.map_or_else(|| cause.id.to_owned(), |id| id.to_string()),
-                    correlation_id: cause.correlation_id.to_owned(),
                     traceparent: traceparent(&trace, first_id.unwrap_or_default()),
                 })?;
             }
@@ -268,7 +290,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn say(&mut self, said: Said, id: Uuid, trace: &str, cause: &Cause) -> Result<()> {
+    fn say(&mut self, said: Said, id: Uuid, trace: &str, correlation: &str, cause: &Cause) -> Result<()> {
         let lane = &mut self.lanes[usize::try_from(cause.partition)?];
         lane.sequence += 1;
         let value = Structured {
@@ -281,7 +303,7 @@ impl<'a> Work<'a> {
             datacontenttype: "application/json",
             dataschema: Some(&self.topology.schema(said.kind)),
             sequence: Some(&lane.sequence.to_string()),
-            correlationid: Some(cause.correlation_id),
+            correlationid: Some(correlation),
             causationid: Some(cause.id),
             traceparent: Some(&traceparent(trace, id)),
             data: &RawValue::from_string(said.data)?,
@@ -306,7 +328,12 @@ impl<'a> Work<'a> {
             traceparent: envelope.traceparent.as_deref(),
             data: &to_raw_value(&envelope.data)?,
         };
-        self.put_out(&record.topic, home, key, &envelope.kind, value.to_bytes())
+        let value = value.to_bytes();
+        if value.len() > MOST_PUBLISHED_BYTES {
+            let reason = format!("it would have {} bytes on the partition of its key, {home}", value.len());
+            return self.unusable(record, None, &reason);
+        }
+        self.put_out(&record.topic, home, key, &envelope.kind, value)
     }
 
     fn put_out(&mut self, topic: &str, partition: i32, key: &str, kind: &str, value: Vec<u8>) -> Result<()> {
@@ -324,7 +351,7 @@ impl<'a> Work<'a> {
 
     fn dead_letter(&mut self, record: &Record, reason: &str) -> Result<()> {
         let letter = dead_letters::kept(self.service.name, record, reason);
-        tracing::warn!(service = self.service.name, id = letter.id, reason, "dead letter");
+        tracing::warn!(service = self.service.name, id = letter.id, reason = letter.reason, "dead letter");
         self.transaction.add_dead_letter(&letter, self.now_ms)?;
         self.outgoing.push(dead_letters::published(self.service.name, &letter, self.topology.dead_letters()));
         Ok(())
@@ -333,9 +360,10 @@ impl<'a> Work<'a> {
     /// Writes all that has changed, and commits; returns what is to be done, and the lanes as they
     /// are now.
     pub fn commit(mut self, batch: &Batch) -> Result<(Done, Vec<Lane>)> {
-        for ((participant, instance), known) in self.instances.iter().filter(|(_, known)| known.changed) {
-            let state = known.state.as_deref().unwrap_or_default();
-            self.transaction.set_state(participant, instance, state, known.ended, self.now_ms)?;
+        for ((participant, name), known) in self.instances.iter().filter(|(_, known)| known.changed) {
+            if let Some(instance) = &known.instance {
+                self.transaction.set_instance(participant, name, instance, self.now_ms)?;
+            }
         }
         for key in &self.changed_rows {
             if let Some(Some(row)) = self.rows.get(key) {
@@ -365,10 +393,10 @@ impl<'a> Work<'a> {
 
 /// The trace that a decision belongs to: that of what led to it, or else one that follows from the
 /// saga's correlation id, so that it is the same in every service.
-fn trace(cause: &Cause) -> String {
+fn trace(cause: &Cause, correlation: &str) -> String {
     match cause.traceparent.and_then(|parent| parent.split('-').nth(1)) {
         Some(trace) => trace.to_owned(),
-        None => Uuid::new_v5(&Uuid::NAMESPACE_OID, cause.correlation_id.as_bytes()).simple().to_string(),
+        None => Uuid::new_v5(&Uuid::NAMESPACE_OID, correlation.as_bytes()).simple().to_string(),
     }
 }
 

@@ -9,7 +9,7 @@ use rdkafka::{Offset, TopicPartitionList, consumer::Consumer};
 use crate::{
     lanes::Lanes,
     reader::{ANSWER_LIMIT, Looker, Offsets, Reader, offsets},
-    record::fingerprint,
+    record::{Record, fingerprint},
     store::Position,
 };
 
@@ -89,18 +89,22 @@ pub fn starting_offsets(
     let known: HashMap<(String, i32), &Position> =
         positions.iter().map(|position| ((position.topic.clone(), position.partition), position)).collect();
     let mut start = Offsets::new();
+    let mut last = Offsets::new();
     for place in all {
         let (low, end) = (lows[&place], ends[&place]);
         let next = match known.get(&place) {
             None => low,
             Some(position) => {
                 check_position(lanes.name(), position, low, end)?;
-                check_last_record(lanes.name(), position, low, looker)?;
+                if position.next_offset > low {
+                    last.insert(place.clone(), position.next_offset - 1);
+                }
                 position.next_offset
             }
         };
         start.insert(place, next);
     }
+    check_last_records(lanes.name(), &known, &last, looker)?;
     check_told(lanes, reader, &start)?;
     Ok(start)
 }
@@ -146,25 +150,28 @@ fn check_position(service: &str, position: &Position, low: i64, end: i64) -> Res
     Ok(())
 }
 
-fn check_last_record(service: &str, position: &Position, low: i64, looker: &Looker) -> Result<()> {
-    let last = position.next_offset - 1;
-    if last < low {
-        return Ok(());
+fn check_last_records(
+    service: &str,
+    known: &HashMap<(String, i32), &Position>,
+    last: &Offsets,
+    looker: &Looker,
+) -> Result<()> {
+    let there = looker.first_records(last)?;
+    for (place, offset) in last {
+        let same = there.get(place).is_some_and(|record| {
+            let Record { timestamp_ms, key, value, .. } = record;
+            record.offset == *offset
+                && fingerprint(*timestamp_ms, key.as_deref(), value.as_deref()) == known[place].fingerprint
+        });
+        if !same {
+            return refuse(format!(
+                "the record at offset {offset} of {}[{}] is not the one that {service} has read there: the topic was \
+                 made anew; use a new --data-dir",
+                place.0, place.1
+            ));
+        }
     }
-    let place = (position.topic.clone(), position.partition);
-    let there = looker.first_record(&place, last)?.filter(|record| {
-        record.offset == last
-            && fingerprint(record.timestamp_ms, record.key.as_deref(), record.value.as_deref())
-                == position.fingerprint
-    });
-    if there.is_some() {
-        return Ok(());
-    }
-    refuse(format!(
-        "the record at offset {last} of {}[{}] is not the one that {service} has read there: the topic was made anew; \
-         use a new --data-dir",
-        position.topic, position.partition
-    ))
+    Ok(())
 }
 
 /// What Kafka was told is never ahead of the store, unless the store is an old copy.

@@ -3,7 +3,7 @@
 //! The structured and binary modes are those of the CloudEvents Kafka protocol binding 1.0.2; the
 //! third form, bare JSON with a `type` beside its fields, is for people who type.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::record::Record;
@@ -17,6 +17,8 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// How deep a record may be nested.
 const MOST_NESTING: usize = 32;
+/// How long an attribute may be that what follows carries on.
+const MOST_ATTRIBUTE_BYTES: usize = 1024;
 
 /// A record that was understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,13 +57,16 @@ pub fn read(record: &Record) -> Result<Envelope, Misread> {
     let misread = |reason: String| Misread { kind: header_kind.clone(), reason };
     let bytes = record.value.as_deref().ok_or_else(|| misread("the record has no value".to_owned()))?;
     let text = std::str::from_utf8(bytes).map_err(|e| misread(format!("the value is not UTF-8: {e}")))?;
-    let value: Value =
-        serde_json::from_str(text).map_err(|e| misread(format!("the value is not JSON: {e}")))?;
+    // The parser gives up where it is nested very deep; its type can be found nevertheless.
+    let value: Value = serde_json::from_str(text).map_err(|e| Misread {
+        kind: header_kind.clone().or_else(|| peek_kind(bytes)),
+        reason: format!("the value is not JSON: {e}"),
+    })?;
     let Value::Object(fields) = value else {
         return Err(misread("the value is JSON, but not an object".to_owned()));
     };
-    let structured = record.header(CONTENT_TYPE_HEADER).is_some_and(|t| t.starts_with(CONTENT_TYPE))
-        || fields.contains_key("specversion");
+    let structured =
+        record.header(CONTENT_TYPE_HEADER).is_some_and(is_structured) || fields.contains_key("specversion");
     let envelope = match &header_kind {
         Some(kind) if !structured => read_binary(record, kind, fields),
         _ => read_json(record, fields, header_kind.as_deref()),
@@ -73,6 +78,21 @@ pub fn read(record: &Record) -> Result<Envelope, Misread> {
         });
     }
     Ok(envelope)
+}
+
+/// Upper and lower case are the same, and parameters may follow.
+fn is_structured(content_type: &str) -> bool {
+    content_type.get(..CONTENT_TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(CONTENT_TYPE))
+}
+
+/// The type that JSON names which is too large or too deep to be understood.
+pub fn peek_kind(json: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Peek {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    serde_json::from_slice::<Peek>(json).ok().map(|peek| peek.kind)
 }
 
 fn read_binary(record: &Record, kind: &str, data: Map<String, Value>) -> Result<Envelope, Misread> {
@@ -109,6 +129,13 @@ fn envelope(
         let reason = format!("specversion: '{}' is not 1.0", version.escape_debug());
         return Err(Misread { kind: Some(kind), reason });
     }
+    for name in ["id", "source", "correlationid"] {
+        let bytes = attribute(name).map_or(0, |text| text.len());
+        if bytes > MOST_ATTRIBUTE_BYTES {
+            let reason = format!("{name}: {bytes} bytes, of at most {MOST_ATTRIBUTE_BYTES}");
+            return Err(Misread { kind: Some(kind), reason });
+        }
+    }
     let time = attribute("time").and_then(|time| time.parse::<jiff::Timestamp>().ok());
     Ok(Envelope {
         id: attribute("id").filter(|id| !id.is_empty()).unwrap_or_else(|| record.place()),
@@ -129,13 +156,14 @@ fn too_deep(value: &Value, levels: usize) -> bool {
     }
 }
 
-/// Version 00 of W3C Trace Context: `00-TRACE-PARENT-FLAGS` in lower-case hex.
+/// Version 00 of W3C Trace Context: `00-TRACE-PARENT-FLAGS` in lower-case hex, neither id all zeros.
 fn is_traceparent(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let hex = |part: &str, length| {
         part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
-    matches!(parts[..], ["00", trace, parent, flags] if hex(trace, 32) && hex(parent, 16) && hex(flags, 2))
+    let id = |part: &str, length| hex(part, length) && part.bytes().any(|b| b != b'0');
+    matches!(parts[..], ["00", trace, parent, flags] if id(trace, 32) && id(parent, 16) && hex(flags, 2))
 }
 
 /// A record to be written, in structured mode.

@@ -6,8 +6,12 @@ use crate::{
     store::{DeadLetter, Outgoing},
 };
 
+/// How much of a reason is kept: what is wrong may quote what was sent.
+const MOST_REASON_BYTES: usize = 1000;
+
 /// The dead letter of a record, as `service` keeps it.
 pub fn kept(service: &str, record: &Record, reason: &str) -> DeadLetter {
+    let short = &reason[..reason.floor_char_boundary(MOST_REASON_BYTES)];
     let whole = record.size() <= MOST_BYTES;
     DeadLetter {
         id: format!("{service}-{}", record.place()),
@@ -17,7 +21,7 @@ pub fn kept(service: &str, record: &Record, reason: &str) -> DeadLetter {
         key: record.key.clone().filter(|_| whole),
         headers: if whole { record.headers.clone() } else { Vec::new() },
         value: record.value.clone().filter(|_| whole),
-        reason: reason.to_owned(),
+        reason: if short == reason { reason.to_owned() } else { format!("{short}...") },
     }
 }
 

@@ -3,10 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use saga::Service;
-use serde::Deserialize;
 
 use crate::{
-    cloudevents::{self, Envelope, Misread},
+    cloudevents::{self, Envelope, Misread, peek_kind},
     record::Record,
     topology::Topology,
 };
@@ -76,11 +75,14 @@ impl Intake {
             },
             Err(misread) => misread,
         };
-        let concerns_it = match &misread.kind {
-            Some(kind) if self.hears(&record.topic, kind) => true,
-            kind => self.answers_for(&record.topic, kind.as_deref()),
-        };
-        if concerns_it { Taken::Unusable(misread) } else { Taken::Skipped }
+        match &misread.kind {
+            Some(kind) if self.hears(&record.topic, kind) => Taken::Unusable(misread),
+            kind if self.answers_for(&record.topic, kind.as_deref()) => {
+                // Whatever it calls itself: on this topic it is nothing that a step waits for.
+                Taken::Unusable(Misread { kind: None, ..misread })
+            }
+            _ => Taken::Skipped,
+        }
     }
 
     fn read(&self, record: &Record) -> Result<Envelope, Misread> {
@@ -88,7 +90,10 @@ impl Intake {
             let reason =
                 format!("it has {} bytes of key, value and headers, of at most {MOST_BYTES}", record.size());
             let kind = record.header(cloudevents::TYPE_HEADER).map(str::to_owned);
-            return Err(Misread { kind: kind.or_else(|| peek_kind(record)), reason });
+            return Err(Misread {
+                kind: kind.or_else(|| peek_kind(record.value.as_deref().unwrap_or_default())),
+                reason,
+            });
         }
         cloudevents::read(record)
     }
@@ -107,14 +112,4 @@ impl Intake {
         let writer = self.topology.writer(topic).map(|writer| self.topology.source(writer));
         writer.is_some() && writer == envelope.source
     }
-}
-
-/// The type that a record names which is too large to be understood.
-fn peek_kind(record: &Record) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Peek {
-        #[serde(rename = "type")]
-        kind: String,
-    }
-    serde_json::from_slice::<Peek>(record.value.as_deref()?).ok().map(|peek| peek.kind)
 }

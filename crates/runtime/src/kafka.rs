@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -108,20 +108,30 @@ impl KafkaSettings {
 #[derive(Clone)]
 pub struct Connection {
     servers: Arc<str>,
-    lost: Arc<Mutex<Option<Instant>>>,
+    state: Arc<Mutex<State>>,
 }
+
+#[derive(Default)]
+struct State {
+    lost: Option<Instant>,
+    answered: Option<Instant>,
+}
+
+/// How long an answer counts. When Kafka comes back, some clients find it before others have given
+/// up a last attempt; and one that stays away is complained of again and again.
+const FRESH: Duration = Duration::from_secs(3);
 
 impl Connection {
     /// To these servers; taken for reachable until someone finds otherwise.
     pub fn new(servers: &str) -> Self {
-        Connection { servers: servers.into(), lost: Arc::default() }
+        Connection { servers: servers.into(), state: Arc::default() }
     }
 
-    /// Kafka can't be reached.
+    /// Someone can't reach Kafka.
     pub fn lost(&self) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        if lost.is_none() {
-            *lost = Some(Instant::now());
+        let mut state = self.state();
+        if state.lost.is_none() && state.answered.is_none_or(|answered| answered.elapsed() > FRESH) {
+            state.lost = Some(Instant::now());
             tracing::warn!(
                 "Kafka at {} can't be reached: waiting for it; nothing is lost meanwhile",
                 self.servers
@@ -129,17 +139,22 @@ impl Connection {
         }
     }
 
-    /// Kafka has answered.
+    /// Kafka has answered a question.
     pub fn found(&self) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(since) = lost.take() {
+        let mut state = self.state();
+        state.answered = Some(Instant::now());
+        if let Some(since) = state.lost.take() {
             tracing::warn!("Kafka at {} is back after {:.0?}", self.servers, since.elapsed());
         }
     }
 
     /// Whether it is away at the moment.
     pub fn is_lost(&self) -> bool {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.state().lost.is_some()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

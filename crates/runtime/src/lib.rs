@@ -15,6 +15,8 @@ mod outbox;
 mod reader;
 mod record;
 mod store;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod topology;
 mod worker;

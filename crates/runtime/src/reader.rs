@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,10 +10,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    config::FromClientConfigAndContext,
+    config::{ClientConfig, FromClientConfigAndContext},
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
     error::KafkaError,
-    message::{BorrowedMessage, Headers as _},
+    message::{BorrowedMessage, Header, Headers as _},
     types::RDKafkaErrorCode,
 };
 
@@ -119,9 +120,6 @@ impl Reader {
                 batch.records.push(owned(topic, &message));
             }
         }
-        if taken > 0 {
-            self.connection.found();
-        }
         Ok(batch)
     }
 
@@ -190,43 +188,70 @@ pub fn offsets(list: &TopicPartitionList) -> Result<Offsets> {
 
 /// Looks at single records, apart from the reading that goes on.
 pub struct Looker {
-    consumer: BaseConsumer<Connection>,
+    config: ClientConfig,
+    connection: Connection,
 }
 
 impl Looker {
     /// Looks at nothing yet.
-    ///
-    /// # Errors
-    /// When the settings are not valid.
-    pub fn new(settings: &KafkaSettings, connection: Connection, group: &str) -> Result<Self> {
+    pub fn new(settings: &KafkaSettings, connection: Connection, group: &str) -> Self {
         let mut config = settings.consumer(group);
         config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "10");
-        Ok(Looker { consumer: BaseConsumer::from_config_and_context(&config, connection)? })
+        Looker { config, connection }
     }
 
-    /// The first record at or after an offset; `None` where there is none.
+    /// The first record at or after each of these offsets; places where there is none are left out.
     ///
     /// # Errors
     /// When Kafka does not answer.
-    pub fn first_record(&self, (topic, partition): &(String, i32), offset: i64) -> Result<Option<Record>> {
+    pub fn first_records(&self, from: &Offsets) -> Result<HashMap<(String, i32), Record>> {
+        let mut found: HashMap<(String, i32), Record> = HashMap::new();
+        if from.is_empty() {
+            return Ok(found);
+        }
+        // A consumer of its own: one that is given other partitions waits a second first.
+        let consumer: BaseConsumer<Connection> =
+            BaseConsumer::from_config_and_context(&self.config, self.connection.clone())?;
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, *partition, Offset::Offset(offset))?;
-        self.consumer.assign(&list)?;
+        let mut unread: HashMap<i32, usize> = HashMap::new();
+        for ((topic, partition), offset) in from {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+            *unread.entry(*partition).or_default() += 1;
+        }
+        consumer.assign(&list)?;
+        // An end is told without its topic, so they are counted for each partition.
+        let mut ends: HashMap<i32, usize> = HashMap::new();
         let until = Instant::now() + ANSWER_LIMIT;
         while Instant::now() < until {
-            match self.consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => return Ok(Some(owned(topic.as_str().into(), &message))),
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
-                Some(Err(error)) => tracing::debug!(%error, "looking at a record"),
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    let place = (message.topic().to_owned(), message.partition());
+                    found.entry(place).or_insert_with(|| owned(message.topic().into(), &message));
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => *ends.entry(partition).or_default() += 1,
+                Some(Err(error)) => tracing::debug!(%error, "looking at records"),
                 None => {}
             }
+            let all_ends = unread.iter().all(|(partition, places)| ends.get(partition) >= Some(places));
+            if found.len() == from.len() || all_ends {
+                return Ok(found);
+            }
         }
-        bail!("Kafka did not say what is at offset {offset} of {topic}[{partition}]")
+        bail!("Kafka did not say what its topics hold")
     }
 }
 
+/// A record's headers. The client library panics over a name that is not UTF-8: a header that has
+/// one is left out, so that nobody can stop a service with it.
+fn headers<'m>(message: &'m BorrowedMessage) -> impl Iterator<Item = Header<'m, &'m [u8]>> {
+    message.headers().into_iter().flat_map(|all| {
+        let read = |index| catch_unwind(AssertUnwindSafe(|| all.try_get(index))).ok().flatten();
+        (0..all.count()).filter_map(read)
+    })
+}
+
 fn header<'m>(message: &'m BorrowedMessage, name: &str) -> Option<&'m str> {
-    let header = message.headers()?.iter().filter(|header| header.key == name).last()?;
+    let header = headers(message).filter(|header| header.key == name).last()?;
     std::str::from_utf8(header.value?).ok()
 }
 
@@ -235,9 +260,8 @@ fn fingerprint_of(message: &BorrowedMessage) -> u32 {
 }
 
 fn owned(topic: Arc<str>, message: &BorrowedMessage) -> Record {
-    let headers: Headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
-    });
+    let headers: Headers =
+        headers(message).map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect();
     Record {
         topic,
         partition: message.partition(),

@@ -73,14 +73,12 @@ impl Timers {
         if !behind.is_empty() && self.asked.is_none_or(|asked| asked.elapsed() > ASK_EVERY) {
             // What is left may be no record: a transaction's marker takes an offset, too.
             self.asked = Some(Instant::now());
-            let mut real = HashSet::new();
-            for (place, offset) in self::behind(&ends.offsets, reader.next()) {
-                let first = looker.first_record(place, offset);
-                if !matches!(first, Ok(None)) {
-                    real.insert(place.1);
-                }
+            let left: Offsets = self::behind(&ends.offsets, reader.next())
+                .map(|(place, next)| (place.clone(), next))
+                .collect();
+            if let Ok(records) = looker.first_records(&left) {
+                behind.retain(|partition| records.keys().any(|(_, p)| p == partition));
             }
-            behind = real;
         }
         let mut due = store.due_timers(ends.at_ms, MOST_AT_ONCE)?;
         if due.is_empty() {

@@ -149,7 +149,7 @@ impl Run {
     fn start_and_run(&mut self) -> Result<()> {
         let group = self.lanes.topology().group(self.lanes.name());
         let mut reader = Reader::new(&self.settings, self.connection.clone(), &group)?;
-        let looker = Looker::new(&self.settings, self.connection.clone(), &group)?;
+        let looker = Looker::new(&self.settings, self.connection.clone(), &group);
         let partitions = checks::partitions(&self.lanes, &reader).inspect_err(|error| {
             if !error.is::<Refusal>() {
                 self.connection.lost();

@@ -32,7 +32,9 @@ fn the_commands_of_the_readme_do_what_it_says() {
             let arguments: Vec<&str> = arguments.split_whitespace().collect();
             // The demo has a test of its own.
             if arguments != ["demo"] {
-                running.take().map(Program::drains);
+                if let Some(program) = running.take() {
+                    program.drains();
+                }
                 running = Some(quadrille(arguments).arg("--kafka-addr").arg(&address).start());
             }
         } else if block.starts_with("cargo test") {
@@ -58,7 +60,7 @@ fn the_commands_of_the_readme_do_what_it_says() {
             }
         }
     }
-    running.take().map(Program::drains);
+    running.expect("the README starts the program").drains();
     assert!(looked_at.iter().all(|looked| *looked), "the README has changed: {EXPECTED:?} {looked_at:?}");
 }
 

@@ -57,6 +57,17 @@ pub struct Outgoing {
     pub value: Option<Vec<u8>>,
 }
 
+/// What a participant knows of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its state, as JSON.
+    pub state: String,
+    /// What everything that is said of it has in common; `None` while that is open.
+    pub correlation: Option<String>,
+    /// Whether it waits for nothing any more.
+    pub ended: bool,
+}
+
 /// A timer that may be due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timer {
@@ -70,8 +81,6 @@ pub struct Timer {
     pub due_ms: i64,
     /// The id of the record that started it.
     pub cause_id: String,
-    /// That record's correlation id.
-    pub correlation_id: String,
     /// That record's trace.
     pub traceparent: String,
 }

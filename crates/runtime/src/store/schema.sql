@@ -27,6 +27,8 @@ CREATE TABLE instance (
     participant TEXT    NOT NULL,
     instance    TEXT    NOT NULL,
     state       TEXT    NOT NULL,
+    -- What everything that is said of the instance has in common.
+    correlation TEXT,
     changed_ms  INTEGER NOT NULL,
     ended       INTEGER NOT NULL,
     PRIMARY KEY (participant, instance)
@@ -55,7 +57,6 @@ CREATE TABLE timer (
     partition      INTEGER NOT NULL,
     due_ms         INTEGER NOT NULL,
     cause_id       TEXT    NOT NULL,
-    correlation_id TEXT    NOT NULL,
     traceparent    TEXT    NOT NULL,
     PRIMARY KEY (participant, instance)
 ) STRICT, WITHOUT ROWID;

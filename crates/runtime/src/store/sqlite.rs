@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, types::Type};
 use serde::{Deserialize, Serialize};
 
-use super::{DeadLetter, Lane, Outgoing, Position, Taken, Timer, lock};
+use super::{DeadLetter, Instance, Lane, Outgoing, Position, Taken, Timer, lock};
 use crate::record::Headers;
 
 const SCHEMA_VERSION: i64 = 1;
@@ -103,7 +103,7 @@ impl Store {
     /// When the file can't be read.
     pub fn due_timers(&self, at_ms: i64, limit: usize) -> Result<Vec<Timer>> {
         let mut read = self.connection.prepare_cached(
-            "SELECT participant, instance, partition, due_ms, cause_id, correlation_id, traceparent FROM timer
+            "SELECT participant, instance, partition, due_ms, cause_id, traceparent FROM timer
              WHERE due_ms <= ?1 ORDER BY due_ms, participant, instance LIMIT ?2",
         )?;
         let timers = read.query_map(params![at_ms, i64::try_from(limit)?], |row| {
@@ -113,8 +113,7 @@ impl Store {
                 partition: row.get(2)?,
                 due_ms: row.get(3)?,
                 cause_id: row.get(4)?,
-                correlation_id: row.get(5)?,
-                traceparent: row.get(6)?,
+                traceparent: row.get(5)?,
             })
         })?;
         Ok(timers.collect::<rusqlite::Result<_>>()?)
@@ -206,30 +205,34 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// When the file can't be read.
-    pub fn state(&self, participant: &str, instance: &str) -> Result<Option<String>> {
-        let mut read =
-            self.0.prepare_cached("SELECT state FROM instance WHERE participant = ?1 AND instance = ?2")?;
-        Ok(read.query_row([participant, instance], |row| row.get(0)).optional()?)
+    pub fn instance(&self, participant: &str, instance: &str) -> Result<Option<Instance>> {
+        let mut read = self.0.prepare_cached(
+            "SELECT state, correlation, ended FROM instance WHERE participant = ?1 AND instance = ?2",
+        )?;
+        let found = read.query_row([participant, instance], |row| {
+            Ok(Instance { state: row.get(0)?, correlation: row.get(1)?, ended: row.get(2)? })
+        });
+        Ok(found.optional()?)
     }
 
     /// Changes what a participant knows of an instance.
     ///
     /// # Errors
     /// When the file can't be written.
-    pub fn set_state(
+    pub fn set_instance(
         &self,
         participant: &str,
         instance: &str,
-        state: &str,
-        ended: bool,
+        known: &Instance,
         now_ms: i64,
     ) -> Result<()> {
-        self.0
-            .prepare_cached(
-                "INSERT INTO instance (participant, instance, state, changed_ms, ended) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (participant, instance) DO UPDATE SET state = ?3, changed_ms = ?4, ended = ?5",
-            )?
-            .execute(params![participant, instance, state, now_ms, ended])?;
+        let mut write = self.0.prepare_cached(
+            "INSERT INTO instance (participant, instance, state, correlation, changed_ms, ended)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (participant, instance)
+             DO UPDATE SET state = ?3, correlation = ?4, changed_ms = ?5, ended = ?6",
+        )?;
+        let Instance { state, correlation, ended } = known;
+        write.execute(params![participant, instance, state, correlation, now_ms, ended])?;
         Ok(())
     }
 
@@ -291,8 +294,8 @@ impl Transaction<'_> {
         self.0
             .prepare_cached(
                 "INSERT OR REPLACE INTO timer
-                 (participant, instance, partition, due_ms, cause_id, correlation_id, traceparent)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                 (participant, instance, partition, due_ms, cause_id, traceparent)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![
                 timer.participant,
@@ -300,7 +303,6 @@ impl Transaction<'_> {
                 timer.partition,
                 timer.due_ms,
                 timer.cause_id,
-                timer.correlation_id,
                 timer.traceparent
             ])?;
         Ok(())
@@ -314,6 +316,17 @@ impl Transaction<'_> {
         let mut delete =
             self.0.prepare_cached("DELETE FROM timer WHERE participant = ?1 AND instance = ?2")?;
         Ok(delete.execute([participant, instance])? > 0)
+    }
+
+    /// Takes a timer that is due, unless it has been stopped or replaced; tells whether it was there.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn take_timer(&self, timer: &Timer) -> Result<bool> {
+        let mut delete = self.0.prepare_cached(
+            "DELETE FROM timer WHERE participant = ?1 AND instance = ?2 AND due_ms = ?3 AND cause_id = ?4",
+        )?;
+        Ok(delete.execute(params![timer.participant, timer.instance, timer.due_ms, timer.cause_id])? > 0)
     }
 
     /// Keeps a record that could not be used.
@@ -391,5 +404,23 @@ impl Transaction<'_> {
     /// When the file can't be written.
     pub fn commit(self) -> Result<()> {
         Ok(self.0.commit()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_committed_survives_a_loss_of_power() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let pragma = |name: &str| -> String {
+            let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            store.connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(pragma("journal_mode"), "wal");
+        // FULL: each commit waits for the disk.
+        assert_eq!(pragma("synchronous"), "2");
     }
 }

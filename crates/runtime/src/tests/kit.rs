@@ -1,0 +1,231 @@
+//! What the tests share: records, topics in memory, a service without Kafka, a folder in memory.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use saga::{Message, Said, Service};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    lanes::{Batch, Done, Lanes},
+    partition_of,
+    record::{Record, fingerprint},
+    store::{Outgoing, Position, Store, Timer},
+    tests::onboarding::topology,
+};
+
+/// How many partitions every topic has.
+pub const PARTITIONS: i32 = 4;
+/// When tests without a clock of their own take place.
+pub const NOON_MS: i64 = 1_800_000_000_000;
+/// How long ended instances are remembered.
+pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A folder in memory, where there is one: many small commits are slow on a disk.
+pub fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
+/// A record as a person types it: bare JSON, on the partition of its key.
+pub fn bare<M: Message>(message: M) -> Record {
+    let key = message.key().to_owned();
+    let mut value = serde_json::to_value(message).unwrap();
+    value["type"] = json!(M::TYPE);
+    raw(M::TOPIC, &key, value.to_string().as_bytes())
+}
+
+/// A record of any value, on the partition of its key.
+pub fn raw(topic: &str, key: &str, value: &[u8]) -> Record {
+    Record {
+        topic: topic.into(),
+        partition: partition_of(key, PARTITIONS),
+        offset: 0,
+        timestamp_ms: NOON_MS,
+        key: Some(key.as_bytes().to_vec()),
+        headers: vec![],
+        value: Some(value.to_vec()),
+    }
+}
+
+impl Record {
+    /// The same record with one more header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Record {
+        self.headers.push((name.to_owned(), Some(value.as_bytes().to_vec())));
+        self
+    }
+}
+
+/// Topics in memory.
+#[derive(Default)]
+pub struct Log(pub BTreeMap<(String, i32), Vec<Record>>);
+
+impl Log {
+    /// Appends a record to its partition; returns it with its offset.
+    pub fn append(&mut self, record: Record) -> Record {
+        let partition = self.0.entry((record.topic.to_string(), record.partition)).or_default();
+        partition.push(Record { offset: i64::try_from(partition.len()).unwrap(), ..record });
+        partition.last().unwrap().clone()
+    }
+
+    /// Appends a record that was published.
+    pub fn publish(&mut self, outgoing: &Outgoing, now_ms: i64) -> Record {
+        self.append(arrived(outgoing, now_ms))
+    }
+
+    /// All records from an offset on.
+    pub fn from(&self, topic: &str, partition: i32, offset: i64) -> &[Record] {
+        let records = self.0.get(&(topic.to_owned(), partition)).map_or(&[][..], Vec::as_slice);
+        &records[usize::try_from(offset).unwrap()..]
+    }
+
+    /// How many records a partition holds.
+    pub fn end(&self, topic: &str, partition: i32) -> i64 {
+        i64::try_from(self.from(topic, partition, 0).len()).unwrap()
+    }
+}
+
+/// What was published, as its readers find it.
+pub fn arrived(outgoing: &Outgoing, timestamp_ms: i64) -> Record {
+    Record {
+        topic: outgoing.topic.as_str().into(),
+        partition: outgoing.partition,
+        offset: 0,
+        timestamp_ms,
+        key: outgoing.key.clone(),
+        headers: outgoing.headers.clone(),
+        value: outgoing.value.clone(),
+    }
+}
+
+/// A batch of these records.
+pub fn batch_of(records: &[Record]) -> Batch {
+    let mut batch = Batch { records: records.to_vec(), ..Batch::default() };
+    for record in records {
+        let position = Position {
+            topic: record.topic.to_string(),
+            partition: record.partition,
+            next_offset: record.offset + 1,
+            fingerprint: fingerprint(record.timestamp_ms, record.key.as_deref(), record.value.as_deref()),
+        };
+        batch.positions.insert((position.topic.clone(), position.partition), position);
+    }
+    batch
+}
+
+/// A service over a store, and what arrives at it, without Kafka.
+pub struct Bench {
+    pub lanes: Lanes,
+    pub log: Log,
+    pub now_ms: i64,
+    folder: TempDir,
+}
+
+impl Bench {
+    /// A service with a new store.
+    pub fn of(service: Service) -> Bench {
+        let folder = folder();
+        let lanes = open(service, folder.path());
+        Bench { lanes, log: Log::default(), now_ms: NOON_MS, folder }
+    }
+
+    /// The service has crashed, and this one takes over its store; returns what the outbox holds.
+    pub fn restart_as(self, service: Service) -> (Bench, Vec<Outgoing>) {
+        let Bench { lanes, log, now_ms, folder } = self;
+        drop(lanes);
+        let mut lanes = Lanes::new(service, topology(), RETENTION, store_in(folder.path()));
+        let (_, outbox) = lanes.take_over(PARTITIONS).unwrap();
+        (Bench { lanes, log, now_ms, folder }, outbox)
+    }
+
+    /// Another process that takes over the same store, while this one does not know it.
+    pub fn usurper(&self, service: Service) -> Lanes {
+        // Nobody removes the lock of a running process; a paused machine with a network disk is no better.
+        std::fs::remove_file(self.folder.path().join("store.lock")).unwrap();
+        open(service, self.folder.path())
+    }
+
+    /// The service hears these records in one batch.
+    pub fn hear(&mut self, records: impl IntoIterator<Item = Record>) -> Vec<Outgoing> {
+        let batch = self.arrive(records);
+        self.handle(batch).outgoing
+    }
+
+    /// These records arrive, and are a batch.
+    pub fn arrive(&mut self, records: impl IntoIterator<Item = Record>) -> Batch {
+        let records: Vec<Record> = records.into_iter().map(|record| self.log.append(record)).collect();
+        batch_of(&records)
+    }
+
+    /// The service handles a batch.
+    pub fn handle(&mut self, batch: Batch) -> Done {
+        self.lanes.handle(batch, self.now_ms).unwrap()
+    }
+
+    /// The timers that are due.
+    pub fn due(&self) -> Vec<Timer> {
+        self.lanes.store().due_timers(self.now_ms, 100).unwrap()
+    }
+
+    /// The service hears the timers that are due, after these records.
+    pub fn hear_timers_after(&mut self, records: impl IntoIterator<Item = Record>) -> Vec<Outgoing> {
+        let due = self.due();
+        let batch = Batch { due, ..self.arrive(records) };
+        self.handle(batch).outgoing
+    }
+
+    /// Asks the store's file.
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        query(&self.folder.path().join("store.db"), sql)
+    }
+}
+
+fn open(service: Service, folder: &Path) -> Lanes {
+    let mut lanes = Lanes::new(service, topology(), RETENTION, store_in(folder));
+    lanes.take_over(PARTITIONS).unwrap();
+    lanes
+}
+
+/// The store in this folder.
+pub fn store_in(folder: &Path) -> Store {
+    Store::open(&folder.join("store.db")).unwrap()
+}
+
+/// Asks a store's file a question with one column of text.
+pub fn query(store: &Path, sql: &str) -> Vec<String> {
+    let connection = rusqlite::Connection::open(store).unwrap();
+    let mut read = connection.prepare(sql).unwrap();
+    let rows = read.query_map([], |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// The JSON of what was published.
+pub fn value(outgoing: &Outgoing) -> Value {
+    serde_json::from_slice(outgoing.value.as_deref().unwrap()).unwrap()
+}
+
+/// One field of what was published, as text; empty where it is not there.
+pub fn field(outgoing: &Outgoing, name: &str) -> String {
+    value(outgoing)[name].as_str().unwrap_or_default().to_owned()
+}
+
+/// The last header of this name, as text; empty where it is not there.
+pub fn header(outgoing: &Outgoing, name: &str) -> String {
+    arrived(outgoing, 0).header(name).unwrap_or_default().to_owned()
+}
+
+/// The types of what was published; a dead letter's reason in place of it.
+pub fn kinds(outgoing: &[Outgoing]) -> Vec<String> {
+    outgoing
+        .iter()
+        .map(|o| match header(o, "dlq-reason") {
+            reason if reason.is_empty() => field(o, "type"),
+            reason => reason,
+        })
+        .collect()
+}
+
+/// A message, as a participant says it.
+pub fn said(message: impl Message) -> Said {
+    message.into()
+}

@@ -1,0 +1,12 @@
+//! The runtime's tests: each part alone, the lanes without Kafka, a simulation that crashes them at
+//! every point, and the whole worker against a scripted broker.
+
+mod broker;
+mod cloudevents;
+mod crashes;
+mod intake;
+mod kit;
+mod lanes;
+mod onboarding;
+mod store;
+mod worker;
