@@ -20,6 +20,9 @@ pub const NOTIFICATIONS: &str = "notifications";
 /// Records that a service could not use.
 pub const DEAD_LETTERS: &str = "dead-letters";
 
+/// How many partitions a topic has, unless something else is asked for when it is made.
+pub const PARTITIONS: i32 = 4;
+
 /// A topic, as it is to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Topic {

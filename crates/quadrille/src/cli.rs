@@ -84,7 +84,7 @@ pub enum TopicsCommand {
     /// Make the topics that are missing; may be run twice
     Apply {
         /// Of every topic
-        #[arg(long, default_value_t = crate::topics::PARTITIONS, value_parser = clap::value_parser!(i32).range(1..=1000))]
+        #[arg(long, default_value_t = contract::topics::PARTITIONS, value_parser = clap::value_parser!(i32).range(1..=1000))]
         partitions: i32,
         /// Of every topic; the broker's default if not given
         #[arg(long, value_parser = clap::value_parser!(i32).range(1..=100))]

@@ -5,7 +5,7 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 use anyhow::{Context, Result, bail};
 use choreography::Settings;
 use clap::ValueEnum;
-use contract::topics;
+use contract::topics::{self, PARTITIONS};
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -22,7 +22,6 @@ use crate::{
     host::Host,
     sandbox::Sandbox,
     story::{Event, Teller, heading},
-    topics::PARTITIONS,
 };
 
 /// How long an order of the demo may take to be confirmed.

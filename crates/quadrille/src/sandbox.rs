@@ -44,7 +44,7 @@ impl Sandbox {
         let address = listener.local_addr()?;
         let cluster = MockCluster::new(1).context("the sandbox's broker can't be started")?;
         for topic in topics::ALL {
-            cluster.create_topic(topic.name, crate::topics::PARTITIONS, 1)?;
+            cluster.create_topic(topic.name, contract::topics::PARTITIONS, 1)?;
         }
         tokio::spawn(forward(listener, cluster.bootstrap_servers()));
         tokio::spawn(warn_of_strange_topics(cluster.bootstrap_servers()));

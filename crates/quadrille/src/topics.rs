@@ -4,7 +4,7 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, error::ErrorKind};
-use contract::topics::{ALL, Topic};
+use contract::topics::{ALL, PARTITIONS, Topic};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     config::FromClientConfigAndContext,
@@ -14,9 +14,6 @@ use runtime::{Connection, KafkaSettings};
 use tokio::task::spawn_blocking;
 
 use crate::cli::{Cli, Topics, TopicsCommand};
-
-/// How many partitions a topic has, unless something else is asked for.
-pub const PARTITIONS: i32 = 4;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 

@@ -212,28 +212,38 @@ impl Looker {
         // A consumer of its own: one that is given other partitions waits a second first.
         let consumer: BaseConsumer<Connection> =
             BaseConsumer::from_config_and_context(&self.config, self.connection.clone())?;
+        let consumer = Arc::new(consumer);
         let mut list = TopicPartitionList::new();
-        let mut unread: HashMap<i32, usize> = HashMap::new();
         for ((topic, partition), offset) in from {
             list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
-            *unread.entry(*partition).or_default() += 1;
         }
         consumer.assign(&list)?;
-        // An end is told without its topic, so they are counted for each partition.
-        let mut ends: HashMap<i32, usize> = HashMap::new();
+        // A queue for each: an end is told without its topic, and told again after each record that
+        // arrives meanwhile, so that ends of one place could pass for those of another.
+        let mut unread = Vec::new();
+        for place in from.keys() {
+            let queue = consumer.split_partition_queue(&place.0, place.1);
+            unread.push((place, queue.context("a partition that was assigned has no queue")?));
+        }
         let until = Instant::now() + ANSWER_LIMIT;
         while Instant::now() < until {
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => {
-                    let place = (message.topic().to_owned(), message.partition());
-                    found.entry(place).or_insert_with(|| owned(message.topic().into(), &message));
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => *ends.entry(partition).or_default() += 1,
-                Some(Err(error)) => tracing::debug!(%error, "looking at records"),
-                None => {}
+            if let Some(Err(error)) = consumer.poll(Duration::ZERO) {
+                tracing::debug!(%error, "looking at records");
             }
-            let all_ends = unread.iter().all(|(partition, places)| ends.get(partition) >= Some(places));
-            if found.len() == from.len() || all_ends {
+            let mut wait = Duration::from_millis(10);
+            unread.retain(|(place, queue)| match queue.poll(std::mem::take(&mut wait)) {
+                Some(Ok(message)) => {
+                    found.insert((*place).clone(), owned(place.0.as_str().into(), &message));
+                    false
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => false,
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "looking at records");
+                    true
+                }
+                None => true,
+            });
+            if unread.is_empty() {
                 return Ok(found);
             }
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::mpsc::channel,
     thread,
     time::{Duration, Instant},
 };
@@ -58,7 +59,11 @@ impl Broker {
 
     /// Without any.
     pub fn empty() -> Broker {
-        let cluster = MockCluster::new(1).unwrap();
+        Broker::with(MockCluster::new(1).unwrap())
+    }
+
+    /// Of another cluster.
+    pub fn with(cluster: MockCluster<'static, DefaultProducerContext>) -> Broker {
         let producer = client(&cluster)
             .set("linger.ms", "0")
             .set("enable.idempotence", "true")
@@ -83,17 +88,19 @@ impl Broker {
     pub fn start_on(&self, service: Service, store: &Path) -> Running {
         let stop = Stop::default();
         let connection = Connection::new("the mock");
-        let settings = WorkerSettings {
-            kafka: KafkaSettings {
-                bootstrap_servers: self.cluster.bootstrap_servers(),
-                fetch_wait: Some(Duration::from_millis(5)),
-                ..KafkaSettings::default()
-            },
-            store: store.to_owned(),
-            retention: RETENTION,
-        };
+        let settings =
+            WorkerSettings { kafka: self.settings(), store: store.to_owned(), retention: RETENTION };
         let worker = Worker::start(service, topology(), settings, connection, stop.clone()).unwrap();
-        Running { worker, stop }
+        Running { worker: Some(worker), stop }
+    }
+
+    /// How to reach it.
+    pub fn settings(&self) -> KafkaSettings {
+        KafkaSettings {
+            bootstrap_servers: self.cluster.bootstrap_servers(),
+            fetch_wait: Some(Duration::from_millis(5)),
+            ..KafkaSettings::default()
+        }
     }
 
     /// Puts records into their partitions, and waits until they are there.
@@ -160,29 +167,45 @@ fn client(cluster: &MockCluster<'static, DefaultProducerContext>) -> ClientConfi
     config
 }
 
-/// A service that runs.
+/// A service that runs. Dropped, it is stopped, so that a test that fails ends.
 pub struct Running {
-    worker: Worker,
+    worker: Option<Worker>,
     stop: Stop,
 }
 
 impl Running {
     /// Waits until it takes work.
     pub fn ready(self) -> Running {
-        assert!(self.worker.wait_until_ready());
+        let worker = self.worker.as_ref().unwrap();
+        assert!(worker.wait_until_ready());
         self
     }
 
     /// Asks it to stop, and waits until it has.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.stop.now();
-        self.worker.join().unwrap();
+        self.worker.take().unwrap().join().unwrap();
     }
 
     /// Waits until it has given up, and returns why.
-    pub fn refusal(self) -> String {
-        assert!(!self.worker.wait_until_ready(), "it was not refused");
-        format!("{:#}", self.worker.join().unwrap_err())
+    pub fn refusal(mut self) -> String {
+        let worker = self.worker.take().unwrap();
+        let (tell, told) = channel();
+        thread::spawn(move || tell.send((worker.wait_until_ready(), worker.join())));
+        match told.recv_timeout(LIMIT) {
+            Ok((false, Err(reason))) => format!("{reason:#}"),
+            other => panic!("it was not refused: {other:?}"),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.now();
+        if let Some(worker) = self.worker.take() {
+            // Whether it could go on is no concern of a test that fails for another reason.
+            let _ = worker.join();
+        }
     }
 }
 

@@ -4,23 +4,29 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
-use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{
+    mocking::MockCluster,
+    types::{RDKafkaApiKey, RDKafkaRespErr},
+};
 use serde_json::Value;
 
 use crate::{
     Connection, KafkaSettings, Stop, Worker, WorkerSettings,
     lanes::Lanes,
     partition_of,
+    reader::{Looker, Offsets},
     record::Record,
     store::{Outgoing, Store},
     tests::{
         broker::{Broker, wait_until},
         kit::{PARTITIONS, RETENTION, arrived, bare, batch_of, query, raw},
         onboarding::{
-            AddSeats, PATIENCE, Provisioned, SignUp, TOPICS, UNUSABLE, billing, identity, provisioning, topology,
+            AddSeats, PATIENCE, Provisioned, SignUp, TOPICS, UNUSABLE, billing, identity, provisioning,
+            topology,
         },
     },
 };
@@ -89,7 +95,12 @@ fn positions(store: &Path) -> Vec<String> {
 
 /// Handles these records as a process does that dies before it publishes anything; returns what
 /// it has committed.
-fn die_after_the_commit(broker: &Broker, patience: Duration, records: &[Record], at_ms: i64) -> Vec<Outgoing> {
+fn die_after_the_commit(
+    broker: &Broker,
+    patience: Duration,
+    records: &[Record],
+    at_ms: i64,
+) -> Vec<Outgoing> {
     let store = Store::open(&broker.store("identity")).unwrap();
     let mut lanes = Lanes::new(identity(patience), topology(), RETENTION, store);
     lanes.take_over(PARTITIONS).unwrap();
@@ -338,6 +349,39 @@ fn after_an_outage_what_had_arrived_counts_before_the_clock() {
 }
 
 // ---- the checks of a start ----
+
+#[test]
+fn the_end_of_one_topic_is_not_taken_for_that_of_another() {
+    // The other topic's broker is slow, and meanwhile more arrives in this one.
+    let broker = Broker::with(MockCluster::new(2).unwrap());
+    for (topic, of_broker) in [("users.commands", 1), ("accounts", 2)] {
+        broker.cluster.create_topic(topic, PARTITIONS, 1).unwrap();
+        (0..PARTITIONS).for_each(|p| broker.cluster.partition_leader(topic, p, Some(of_broker)).unwrap());
+    }
+    let partition = sign_up("ada").partition;
+    broker.say([sign_up("ada"), provisioned("ada")]);
+    broker.cluster.broker_round_trip_time(2, Duration::from_millis(300)).unwrap();
+    let looker = Looker::new(&broker.settings(), Connection::new("the mock"), "a test");
+    let first = ["users.commands", "accounts"].map(|topic| ((topic.to_owned(), partition), 0));
+    let first = Offsets::from(first);
+    let found = thread::scope(|scope| {
+        let looking = scope.spawn(|| looker.first_records(&first).unwrap());
+        while !looking.is_finished() {
+            broker.say([sign_up("ada")]);
+        }
+        looking.join().unwrap()
+    });
+    let mut topics: Vec<&str> = found.keys().map(|(topic, _)| topic.as_str()).collect();
+    topics.sort_unstable();
+    assert_eq!(topics, ["accounts", "users.commands"]);
+    // Where nothing is yet, that is the answer.
+    broker.cluster.broker_round_trip_time(2, Duration::ZERO).unwrap();
+    let next = Offsets::from([
+        (("accounts".to_owned(), partition), 1),
+        (("users.commands".to_owned(), partition), 0),
+    ]);
+    assert_eq!(looker.first_records(&next).unwrap().len(), 1);
+}
 
 /// A broker, and the store of an identity service that has worked there.
 fn worked() -> Broker {
