@@ -151,24 +151,30 @@ pub enum MapFormat {
 #[derive(Args, Default, Clone)]
 pub struct Kafka {
     /// The brokers of an Apache Kafka, comma-separated
-    #[arg(long, value_name = "HOST:PORT,...", env = "KAFKA_BOOTSTRAP_SERVERS", value_parser = non_empty)]
+    #[arg(long, value_name = "HOST:PORT,...", env = "KAFKA_BOOTSTRAP_SERVERS", hide_env_values = true, help_heading = "Kafka", value_parser = addresses)]
     pub kafka_bootstrap_servers: Option<String>,
     /// How connections to Kafka are secured
-    #[arg(long, env = "KAFKA_SECURITY_PROTOCOL",
+    #[arg(long, env = "KAFKA_SECURITY_PROTOCOL", hide_env_values = true, help_heading = "Kafka",
           value_parser = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])]
     pub kafka_security_protocol: Option<String>,
     /// How the program proves to Kafka who it is
-    #[arg(long, env = "KAFKA_SASL_MECHANISM",
+    #[arg(long, env = "KAFKA_SASL_MECHANISM", hide_env_values = true, help_heading = "Kafka",
           value_parser = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])]
     pub kafka_sasl_mechanism: Option<String>,
     /// As whom
-    #[arg(long, env = "KAFKA_SASL_USERNAME")]
+    #[arg(long, env = "KAFKA_SASL_USERNAME", hide_env_values = true, help_heading = "Kafka")]
     pub kafka_sasl_username: Option<String>,
     /// The secret; better given in the environment
-    #[arg(long, env = "KAFKA_SASL_PASSWORD", hide_env_values = true)]
+    #[arg(long, env = "KAFKA_SASL_PASSWORD", hide_env_values = true, help_heading = "Kafka")]
     pub kafka_sasl_password: Option<String>,
     /// The file of the certificate authority
-    #[arg(long, env = "KAFKA_SSL_CA_LOCATION", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "KAFKA_SSL_CA_LOCATION",
+        hide_env_values = true,
+        help_heading = "Kafka",
+        value_name = "FILE"
+    )]
     pub kafka_ssl_ca_location: Option<String>,
 }
 
@@ -184,13 +190,13 @@ impl fmt::Debug for Kafka {
 #[derive(Debug, Args, Clone)]
 pub struct Store {
     /// The stores: sqlite://FOLDER, or for a single service sqlite://FILE.db
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", value_parser = sqlite_url)]
-    pub database_url: Option<PathBuf>,
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, help_heading = "Stores", value_name = "URL")]
+    pub database_url: Option<String>,
     /// The folder of the stores; the same as DATABASE_URL=sqlite://FOLDER [default: ./data]
-    #[arg(long, value_name = "FOLDER", conflicts_with = "database_url")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "database_url", help_heading = "Stores")]
     pub data_dir: Option<PathBuf>,
     /// How long an order that ended is remembered
-    #[arg(long, env = "RETENTION", value_name = "DURATION", default_value = "30d", value_parser = duration)]
+    #[arg(long, env = "RETENTION", hide_env_values = true, help_heading = "Stores", value_name = "DURATION", default_value = "30d", value_parser = duration)]
     pub retention: Duration,
 }
 
@@ -198,10 +204,10 @@ pub struct Store {
 #[derive(Debug, Args, Clone)]
 pub struct Rules {
     /// How long an order may take to be confirmed
-    #[arg(long, env = "ORDER_DEADLINE", value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    #[arg(long, env = "ORDER_DEADLINE", hide_env_values = true, help_heading = "Rules", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub order_deadline: Duration,
     /// Where shipping ships to, comma-separated [default: the EU and EEA, CH, GB, US, CA]
-    #[arg(long, env = "SHIPPING_COUNTRIES", value_name = "CC,...", value_parser = countries)]
+    #[arg(long, env = "SHIPPING_COUNTRIES", hide_env_values = true, help_heading = "Rules", value_name = "CC,...", value_parser = countries)]
     pub shipping_countries: Option<BTreeSet<String>>,
 }
 
@@ -209,10 +215,18 @@ pub struct Rules {
 #[derive(Debug, Args)]
 pub struct Logging {
     /// The form of log lines
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        hide_env_values = true,
+        help_heading = "Logging",
+        value_enum,
+        default_value = "text",
+        global = true
+    )]
     pub log_format: LogFormat,
     /// What to log, e.g. warn, or runtime=debug,librdkafka=debug [default: info; for the demo, warn]
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", global = true, value_parser = filter)]
+    #[arg(long, env = "RUST_LOG", hide_env_values = true, help_heading = "Logging", value_name = "FILTER", global = true, value_parser = filter)]
     pub rust_log: Option<String>,
 }
 
@@ -235,12 +249,9 @@ pub fn refuse(error: &clap::Error) -> ! {
     error.exit()
 }
 
-fn non_empty(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        Err("it is empty; leave it unset for the sandbox".to_owned())
-    } else {
-        Ok(text.to_owned())
-    }
+fn addresses(text: &str) -> Result<String, String> {
+    text.split(',').try_for_each(|part| address(part.trim()).map(|_| ()))?;
+    Ok(text.to_owned())
 }
 
 fn address(text: &str) -> Result<String, String> {
@@ -264,14 +275,9 @@ fn countries(text: &str) -> Result<BTreeSet<String>, String> {
     let codes: BTreeSet<String> = text.split(',').map(|code| code.trim().to_owned()).collect();
     match codes.iter().find(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_uppercase())) {
         None => Ok(codes),
-        Some(code) => Err(format!("'{code}' is not a country code of ISO 3166-1 alpha-2, such as DE,FR,US")),
-    }
-}
-
-fn sqlite_url(text: &str) -> Result<PathBuf, String> {
-    match text.strip_prefix("sqlite://") {
-        Some(path) if !path.is_empty() => Ok(path.into()),
-        _ => Err("allowed is sqlite://PATH".to_owned()),
+        Some(code) => Err(format!(
+            "'{code}' is not a country code of ISO 3166-1 alpha-2 in capital letters, such as DE,FR,US"
+        )),
     }
 }
 

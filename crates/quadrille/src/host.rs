@@ -4,7 +4,7 @@ use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use choreography::Settings;
-use clap::{CommandFactory, ValueEnum, error::ErrorKind};
+use clap::ValueEnum;
 use contract::topics;
 use runtime::{Connection, KafkaSettings, Stop, Topology, Worker, WorkerSettings};
 use tokio::{
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    cli::{Cli, Serve, ServiceName, Up},
+    cli::{Serve, ServiceName, Up},
     sandbox::Sandbox,
     settings::topology,
     topics::apply_when_reachable,
@@ -37,33 +37,28 @@ pub async fn up(up: Up) -> Result<ExitCode> {
         );
         let host = Host::new(settings, sandbox.kafka(), up.store.retention);
         let store = |name: ServiceName| sandbox.folder().join(format!("{name}.db"));
-        return host.run(&names, store, signals, &sandbox.address().to_string()).await;
+        suggest(&sandbox.address().to_string());
+        return host.run(&names, store, signals).await;
     };
     let host = Host::new(settings, up.kafka.at(servers.clone()), up.store.retention);
     let Some(made) = signals.or(apply_when_reachable(&host.kafka, &host.connection)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     made?;
-    host.run(&names, |name| up.store.path(name, names.len()), signals, servers).await
+    suggest(servers);
+    host.run(&names, |name| up.store.path(name, names.len()), signals).await
 }
 
 /// `quadrille serve`.
 pub async fn serve(serve: Serve) -> Result<ExitCode> {
     let signals = Signals::new()?;
-    let Some(servers) = &serve.kafka.kafka_bootstrap_servers else {
-        Cli::command()
-            .error(
-                ErrorKind::MissingRequiredArgument,
-                "serve needs KAFKA_BOOTSTRAP_SERVERS, the brokers of an Apache Kafka as HOST:PORT,...; `quadrille up` runs \
-                 without",
-            )
-            .exit();
-    };
+    let servers = serve.kafka.required("serve needs");
     let mut names: Vec<ServiceName> = serve.services.iter().flat_map(|service| service.names()).collect();
     names.sort_unstable();
     names.dedup();
-    let host = Host::new(serve.rules.settings(), serve.kafka.at(servers.clone()), serve.store.retention);
-    host.run(&names, |name| serve.store.path(name, names.len()), signals, servers).await
+    let host = Host::new(serve.rules.settings(), serve.kafka.at(servers.to_owned()), serve.store.retention);
+    println!("Kafka: {servers}");
+    host.run(&names, |name| serve.store.path(name, names.len()), signals).await
 }
 
 /// What the services of a process share.
@@ -101,7 +96,6 @@ impl Host {
         names: &[ServiceName],
         store: impl Fn(ServiceName) -> PathBuf,
         mut signals: Signals,
-        kafka_address: &str,
     ) -> Result<ExitCode> {
         let stop = Stop::default();
         let (is_ready, mut ready) = mpsc::channel(names.len().max(1));
@@ -118,6 +112,9 @@ impl Host {
             });
         }
         let mut waiting = names.len();
+        if waiting == 0 {
+            tell_ready(names);
+        }
         let mut result = Ok(());
         loop {
             tokio::select! {
@@ -125,7 +122,7 @@ impl Host {
                 Some(()) = ready.recv() => {
                     waiting -= 1;
                     if waiting == 0 {
-                        introduce(names, kafka_address);
+                        tell_ready(names);
                     }
                 }
                 Some(ended) = running.join_next() => {
@@ -134,6 +131,7 @@ impl Host {
                 }
             }
         }
+        tracing::info!("stopping: no more input; what is committed is published");
         stop.now();
         let drained = async {
             while let Some(ended) = running.join_next().await {
@@ -154,8 +152,8 @@ impl Host {
     }
 }
 
-fn introduce(names: &[ServiceName], kafka_address: &str) {
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+/// What a person may do next, in another terminal.
+fn suggest(kafka_address: &str) {
     println!("Kafka: {kafka_address}");
     println!("Try, in another terminal:");
     let commands = [
@@ -179,7 +177,11 @@ fn introduce(names: &[ServiceName], kafka_address: &str) {
         println!("  echo '{command}' | kcat -b {kafka_address} -P -t {topic} -k {key}");
     }
     println!("  kcat -b {kafka_address} -C -e -q -t orders -f '%s\\n'");
-    println!("ready: {}", names.join(", "));
+}
+
+fn tell_ready(names: &[ServiceName]) {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    println!("ready: {}", if names.is_empty() { "no service".to_owned() } else { names.join(", ") });
 }
 
 /// SIGTERM and SIGINT.

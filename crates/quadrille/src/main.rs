@@ -9,32 +9,34 @@ mod settings;
 mod story;
 mod topics;
 
-use std::process::ExitCode;
+use std::{
+    any::Any,
+    panic::{catch_unwind, resume_unwind, set_hook, take_hook},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    end_quietly_with_the_reader();
     let cli = Cli::try_parse().unwrap_or_else(|error| cli::refuse(&error));
-    let result = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(Into::into);
-    let result = result.and_then(|runtime| {
+    be_quiet_when_the_reader_leaves();
+    let result = catch_unwind(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let result = runtime.block_on(run(cli));
         // A thread that did not stop in time must not hold up the end.
         runtime.shutdown_background();
         result
     });
     match result {
-        Ok(code) => code,
-        Err(error) => {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
             eprintln!("quadrille: {error:#}");
             ExitCode::FAILURE
         }
+        Err(panic) if is_broken_pipe(panic.as_ref()) => ExitCode::SUCCESS,
+        Err(panic) => resume_unwind(panic),
     }
 }
 
@@ -60,13 +62,17 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// `quadrille map | head`: who reads has had enough, and that is no failure.
-fn end_quietly_with_the_reader() {
-    let otherwise = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str().is_some_and(|text| text.contains("Broken pipe")) {
-            std::process::exit(0);
+/// `quadrille map | head`: who reads has had enough, and that is no failure. The standard library's
+/// printing panics then; unwinding removes what the sandbox has made.
+fn be_quiet_when_the_reader_leaves() {
+    let otherwise = take_hook();
+    set_hook(Box::new(move |panic| {
+        if !is_broken_pipe(panic.payload()) {
+            otherwise(panic);
         }
-        otherwise(panic);
     }));
+}
+
+fn is_broken_pipe(payload: &dyn Any) -> bool {
+    payload.downcast_ref::<String>().is_some_and(|text| text.contains("Broken pipe"))
 }

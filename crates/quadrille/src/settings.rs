@@ -1,14 +1,34 @@
 //! From the command line's words to what the services need.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
 use choreography::Settings;
+use clap::{CommandFactory, error::ErrorKind};
 use contract::{MESSAGES, topics::DEAD_LETTERS};
 use runtime::{KafkaSettings, Topology};
 
-use crate::cli::{Kafka, Rules, ServiceName, Store};
+use crate::cli::{Cli, Kafka, Rules, ServiceName, Store};
+
+/// Refuses a setting that clap could not judge.
+fn refuse(what: impl Display) -> ! {
+    Cli::command().error(ErrorKind::InvalidValue, what).exit()
+}
 
 impl Kafka {
+    /// The brokers, without which a command can't do anything.
+    pub fn required(&self, who: &str) -> &str {
+        match &self.kafka_bootstrap_servers {
+            Some(servers) => servers,
+            None => refuse(format!(
+                "{who} the brokers of an Apache Kafka: KAFKA_BOOTSTRAP_SERVERS, or --kafka-bootstrap-servers \
+                 HOST:PORT,...; without one there is only `quadrille up`"
+            )),
+        }
+    }
+
     /// The settings for these brokers.
     pub fn at(&self, bootstrap_servers: String) -> KafkaSettings {
         KafkaSettings {
@@ -37,13 +57,24 @@ impl Rules {
 impl Store {
     /// The store of a service, one of `services` in this process.
     pub fn path(&self, service: ServiceName, services: usize) -> PathBuf {
-        if let (Some(file), 1) = (&self.database_url, services)
-            && file.extension().is_some()
-        {
-            return file.clone();
+        let place = match &self.database_url {
+            None => self.data_dir.as_deref().unwrap_or(Path::new("data")),
+            Some(url) => match url.strip_prefix("sqlite://") {
+                Some(path) if !path.is_empty() => Path::new(path),
+                // The rest of the URL may hold a password.
+                _ => {
+                    let scheme = url.split(':').next().unwrap_or_default();
+                    refuse(format!("DATABASE_URL begins with '{scheme}:'; allowed is sqlite://PATH"))
+                }
+            },
+        };
+        if self.database_url.is_some() && services == 1 && place.extension().is_some() {
+            return place.to_owned();
         }
-        let folder = self.database_url.as_deref().or(self.data_dir.as_deref()).unwrap_or(Path::new("data"));
-        folder.join(format!("{service}.db"))
+        if place.is_file() {
+            refuse(format!("{} is a file, and the stores of services need a folder", place.display()));
+        }
+        place.join(format!("{service}.db"))
     }
 }
 

@@ -1,50 +1,49 @@
 //! The topics in Kafka: made, verified, printed.
 
-use std::{collections::HashMap, process::ExitCode, time::Duration};
+use std::{
+    collections::HashMap,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail};
-use clap::{CommandFactory, error::ErrorKind};
 use contract::topics::{ALL, PARTITIONS, Topic};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     config::FromClientConfigAndContext,
+    metadata::MetadataTopic,
     types::RDKafkaErrorCode,
 };
 use runtime::{Connection, KafkaSettings};
 use tokio::task::spawn_blocking;
 
-use crate::cli::{Cli, Topics, TopicsCommand};
+use crate::cli::{Topics, TopicsCommand};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// `quadrille topics`.
 pub async fn run(topics: Topics) -> Result<ExitCode> {
     if let TopicsCommand::List = topics.command {
+        println!("{:<20} {:<12} partitions if not there yet", "topic", "retention");
         for topic in ALL {
-            println!(
-                "{:<20} {}",
-                topic.name,
-                configuration(topic).map(|(name, value)| format!("{name}={value}")).join(" ")
-            );
+            let days = topic.retention_ms / (24 * 60 * 60 * 1000);
+            let retention =
+                if topic.retention_ms < 0 { "for ever".to_owned() } else { format!("{days} days") };
+            println!("{:<20} {retention:<12} {PARTITIONS}", topic.name);
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let Some(servers) = &topics.kafka.kafka_bootstrap_servers else {
-        Cli::command()
-            .error(ErrorKind::MissingRequiredArgument, "this needs KAFKA_BOOTSTRAP_SERVERS: HOST:PORT,...")
-            .exit();
-    };
-    let kafka = topics.kafka.at(servers.clone());
+    let servers = topics.kafka.required("topics apply and topics check need");
+    let kafka = topics.kafka.at(servers.to_owned());
     match topics.command {
         TopicsCommand::List => {}
         TopicsCommand::Apply { partitions, replication_factor } => {
             let made = apply(&kafka, partitions, replication_factor).await?;
+            let there = there(&admin(&kafka)?)?;
             for topic in ALL {
-                println!(
-                    "{:<20} {}",
-                    topic.name,
-                    if made.contains(&topic.name) { "made" } else { "was there" }
-                );
+                let how = if made.contains(&topic.name) { "made" } else { "was there, and is left as it is" };
+                println!("{:<20} {how}: {} partitions", topic.name, there.get(topic.name).unwrap_or(&0));
             }
         }
         TopicsCommand::Check => {
@@ -110,13 +109,37 @@ async fn apply(
     }
     let options =
         AdminOptions::new().operation_timeout(Some(ANSWER_LIMIT)).request_timeout(Some(ANSWER_LIMIT));
-    for result in admin.create_topics(&new, &options).await.context("the topics can't be made")? {
+    let mut made = Vec::new();
+    let results = admin.create_topics(&new, &options).await.context("the topics can't be made")?;
+    for (topic, result) in missing.iter().zip(results) {
         match result {
-            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Ok(_) => made.push(topic.name),
+            // Somebody else has made it meanwhile.
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, error)) => bail!("the topic {topic} can't be made: {error}"),
         }
     }
-    Ok(missing.into_iter().map(|topic| topic.name).collect())
+    wait_until_all_are_there(admin).await?;
+    Ok(made)
+}
+
+/// A broker answers that a topic is made before all of them know it.
+async fn wait_until_all_are_there(admin: AdminClient<Connection>) -> Result<()> {
+    let admin = Arc::new(admin);
+    let until = Instant::now() + ANSWER_LIMIT;
+    loop {
+        let asked = Arc::clone(&admin);
+        let there = spawn_blocking(move || there(&asked)).await??;
+        if ALL.iter().all(|topic| there.get(topic.name).is_some_and(|partitions| *partitions > 0)) {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            bail!(
+                "the topics are made, and Kafka does not show them yet: look with `quadrille topics check`"
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Every difference between the topics and their description.
@@ -170,15 +193,15 @@ fn admin(kafka: &KafkaSettings) -> Result<AdminClient<Connection>> {
         .context("the settings for Kafka are not valid")
 }
 
-/// The number of partitions of each topic that is there.
+/// The number of partitions of each topic that is there; 0 while one of them has no leader.
 fn there(admin: &AdminClient<Connection>) -> Result<HashMap<String, i32>> {
     let metadata = admin
         .inner()
         .fetch_metadata(None, Duration::from_secs(5))
         .context("Kafka does not answer; is KAFKA_BOOTSTRAP_SERVERS right?")?;
-    Ok(metadata
-        .topics()
-        .iter()
-        .map(|topic| (topic.name().to_owned(), i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX)))
-        .collect())
+    let partitions = |topic: &MetadataTopic| {
+        let all_lead = topic.partitions().iter().all(|partition| partition.leader() >= 0);
+        if all_lead { i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX) } else { 0 }
+    };
+    Ok(metadata.topics().iter().map(|topic| (topic.name().to_owned(), partitions(topic))).collect())
 }

@@ -351,7 +351,13 @@ impl<'a> Work<'a> {
 
     fn dead_letter(&mut self, record: &Record, reason: &str) -> Result<()> {
         let letter = dead_letters::kept(self.service.name, record, reason);
-        tracing::warn!(service = self.service.name, id = letter.id, reason = letter.reason, "dead letter");
+        tracing::warn!(
+            service = self.service.name,
+            id = letter.id,
+            key = record.key_text().unwrap_or_default(),
+            reason = letter.reason,
+            "dead letter"
+        );
         self.transaction.add_dead_letter(&letter, self.now_ms)?;
         self.outgoing.push(dead_letters::published(self.service.name, &letter, self.topology.dead_letters()));
         Ok(())

@@ -144,7 +144,7 @@ impl Connection {
         let mut state = self.state();
         state.answered = Some(Instant::now());
         if let Some(since) = state.lost.take() {
-            tracing::warn!("Kafka at {} is back after {:.0?}", self.servers, since.elapsed());
+            tracing::info!("Kafka at {} is back after {:.0?}", self.servers, since.elapsed());
         }
     }
 

@@ -97,7 +97,7 @@ impl Reader {
                 Some(Ok(message)) => message,
                 Some(Err(e)) => {
                     self.trouble(&e)?;
-                    continue;
+                    break;
                 }
             };
             wait = Duration::ZERO;

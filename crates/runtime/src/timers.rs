@@ -61,6 +61,11 @@ impl Timers {
         store: &Store,
         looker: &Looker,
     ) -> Result<Vec<Timer>> {
+        if self.next_due_ms.is_none_or(|due_ms| due_ms > now_ms) {
+            return Ok(Vec::new());
+        }
+        // The one that is due may have been stopped.
+        self.next_due_ms = store.next_due_ms()?;
         let Some(next_due_ms) = self.next_due_ms.filter(|due_ms| *due_ms <= now_ms) else {
             return Ok(Vec::new());
         };
@@ -81,10 +86,6 @@ impl Timers {
             }
         }
         let mut due = store.due_timers(ends.at_ms, MOST_AT_ONCE)?;
-        if due.is_empty() {
-            // The one that was due has been stopped.
-            self.next_due_ms = store.next_due_ms()?;
-        }
         due.retain(|timer| !behind.contains(&timer.partition));
         Ok(due)
     }
