@@ -100,7 +100,7 @@ impl<'a> Work<'a> {
             let delivery = match catch_unwind(AssertUnwindSafe(|| participant.listen(&arrival))) {
                 Ok(None) => continue,
                 Ok(Some(Ok(delivery))) => delivery,
-                Err(_) => return self.dead_letter(record, &self.failed()),
+                Err(_) => return self.unusable(record, Some(&envelope.kind), &self.failed()),
                 Ok(Some(Err(reason))) => return self.unusable(record, Some(&envelope.kind), &reason),
             };
             let home = partition_of(&delivery.key, i32::try_from(self.lanes.len())?);
@@ -122,7 +122,7 @@ impl<'a> Work<'a> {
                 return self.unusable(record, None, &reason);
             }
             if let Err(reason) = self.deliver(participant, &delivery, &cause)? {
-                self.dead_letter(record, &reason)?;
+                self.unusable(record, Some(&envelope.kind), &reason)?;
             }
         }
         Ok(())
@@ -213,6 +213,15 @@ impl<'a> Work<'a> {
         }
         if let Some(said) = outcome.said.iter().find(|s| s.data.len() + s.key.len() > MOST_PUBLISHED_BYTES) {
             return Ok(Err(format!("the {} that follows would be too large to be published", said.kind)));
+        }
+        if let Some(why) = outcome.ignored {
+            tracing::debug!(
+                service = self.service.name,
+                instance = delivery.instance,
+                cause = cause.id,
+                why,
+                "ignored"
+            );
         }
         self.apply(participant.name, delivery, outcome, cause)?;
         Ok(Ok(()))
@@ -308,7 +317,8 @@ impl<'a> Work<'a> {
             traceparent: Some(&traceparent(trace, id)),
             data: &RawValue::from_string(said.data)?,
         };
-        self.put_out(said.topic, cause.partition, &said.key, said.kind, value.to_bytes())
+        self.put_out(said.topic, cause.partition, &said.key, said.kind, value.to_bytes());
+        Ok(())
     }
 
     /// A command on a partition that is not its key's goes to the one that is, with the id that it has.
@@ -333,10 +343,11 @@ impl<'a> Work<'a> {
             let reason = format!("it would have {} bytes on the partition of its key, {home}", value.len());
             return self.unusable(record, None, &reason);
         }
-        self.put_out(&record.topic, home, key, &envelope.kind, value)
+        self.put_out(&record.topic, home, key, &envelope.kind, value);
+        Ok(())
     }
 
-    fn put_out(&mut self, topic: &str, partition: i32, key: &str, kind: &str, value: Vec<u8>) -> Result<()> {
+    fn put_out(&mut self, topic: &str, partition: i32, key: &str, kind: &str, value: Vec<u8>) {
         let headers = [(CONTENT_TYPE_HEADER, CONTENT_TYPE), (TYPE_HEADER, kind)];
         self.outgoing.push(Outgoing {
             id: 0,
@@ -346,7 +357,6 @@ impl<'a> Work<'a> {
             headers: headers.map(|(name, value)| (name.to_owned(), Some(value.as_bytes().to_vec()))).to_vec(),
             value: Some(value),
         });
-        Ok(())
     }
 
     fn dead_letter(&mut self, record: &Record, reason: &str) -> Result<()> {

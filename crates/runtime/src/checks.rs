@@ -1,7 +1,11 @@
 //! The checks of a start: a store that does not belong to these topics would lose or double
 //! events, so it is refused.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::HashMap,
+    fmt, thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer};
@@ -12,6 +16,9 @@ use crate::{
     record::{Record, fingerprint},
     store::Position,
 };
+
+/// How long a topic may take to be known.
+const TOPICS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a service may not start; trying again would not help.
 #[derive(Debug)]
@@ -34,35 +41,32 @@ fn refuse<T>(reason: String) -> Result<T> {
 /// # Errors
 /// When a topic is missing or has another number, or Kafka does not answer.
 pub fn partitions(lanes: &Lanes, reader: &Reader) -> Result<i32> {
-    let metadata = reader.consumer().fetch_metadata(None, ANSWER_LIMIT).context("Kafka does not answer")?;
-    let there: HashMap<&str, i32> = metadata
-        .topics()
-        .iter()
-        .map(|topic| (topic.name(), i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX)))
-        .collect();
     let mut needed = lanes.intake().topics();
     needed.extend([lanes.service_topic(), lanes.topology().dead_letters()]);
-    let mut counts = Vec::new();
-    for topic in needed {
-        match there.get(topic) {
-            Some(count) if *count > 0 => counts.push((topic, *count)),
-            _ => return refuse(format!("the topic {topic} is missing: run `quadrille topics apply`")),
+    let until = Instant::now() + TOPICS_LIMIT;
+    let counts = loop {
+        let there = reader.partition_counts()?;
+        let missing = needed.iter().find(|topic| there.get(**topic).is_none_or(|count| *count == 0));
+        match missing {
+            None => break needed.iter().map(|topic| (*topic, there[*topic])).collect::<Vec<_>>(),
+            // Made a moment ago, it need not be known to every broker yet.
+            Some(_) if Instant::now() < until => thread::sleep(Duration::from_millis(200)),
+            Some(topic) => {
+                return refuse(format!("the topic {topic} is missing: run `quadrille topics apply`"));
+            }
         }
-    }
+    };
     let (first, count) = counts[0];
     if let Some((other, differs)) = counts.iter().find(|(_, c)| *c != count) {
         return refuse(format!(
             "the topic {first} has {count} partitions and {other} has {differs}: all topics need the same number"
         ));
     }
-    let known = lanes.store().meta("partitions")?;
-    if let Some(known) = known.filter(|known| *known != count.to_string()) {
-        return refuse(format!(
-            "the topics have {count} partitions, and the store of {} was made for {known}: the number can't be changed",
-            lanes.name()
-        ));
-    }
-    lanes.store().set_meta("partitions", &count.to_string())?;
+    remember(lanes, "partitions", &count.to_string(), |known| {
+        format!(
+            "the topics have {count} partitions, and its store was made for {known}: the number can't be changed"
+        )
+    })?;
     Ok(count)
 }
 
@@ -77,6 +81,10 @@ pub fn starting_offsets(
     reader: &Reader,
     looker: &Looker,
 ) -> Result<Offsets> {
+    let name = lanes.name();
+    remember(lanes, "service", name, |known| {
+        format!("its store is that of the {known} service: use another file")
+    })?;
     check_cluster(lanes, reader)?;
     let all: Vec<(String, i32)> = lanes
         .intake()
@@ -96,7 +104,7 @@ pub fn starting_offsets(
             None => low,
             Some(position) => {
                 check_position(lanes.name(), position, low, end)?;
-                if position.next_offset > low {
+                if position.next_offset > low && position.fingerprint.is_some() {
                     last.insert(place.clone(), position.next_offset - 1);
                 }
                 position.next_offset
@@ -105,7 +113,7 @@ pub fn starting_offsets(
         start.insert(place, next);
     }
     check_last_records(lanes.name(), &known, &last, looker)?;
-    check_told(lanes, reader, &start)?;
+    check_told(lanes, reader, &start, known.is_empty())?;
     Ok(start)
 }
 
@@ -120,15 +128,21 @@ fn ask(reader: &Reader, places: &[(String, i32)], what: Offset) -> Result<Offset
 
 fn check_cluster(lanes: &Lanes, reader: &Reader) -> Result<()> {
     let cluster = reader.consumer().client().fetch_cluster_id(ANSWER_LIMIT);
-    let Some(cluster) = cluster else { return Ok(()) };
-    match lanes.store().meta("cluster")? {
-        None => lanes.store().set_meta("cluster", &cluster),
-        Some(known) if known == cluster => Ok(()),
-        Some(known) => refuse(format!(
-            "the store of {} belongs to the Kafka cluster {known}, and this is {cluster}: use the right \
-             KAFKA_BOOTSTRAP_SERVERS, or another --data-dir",
-            lanes.name()
-        )),
+    let cluster = cluster.context("Kafka does not say which cluster it is")?;
+    remember(lanes, "cluster", &cluster, |known| {
+        format!(
+            "its store belongs to the Kafka cluster {known}, and this is {cluster}: use the right \
+             KAFKA_BOOTSTRAP_SERVERS, or another --data-dir"
+        )
+    })
+}
+
+/// Remembers a fact about the store, unless it is known to be another.
+fn remember(lanes: &Lanes, name: &str, value: &str, otherwise: impl Fn(&str) -> String) -> Result<()> {
+    match lanes.store().meta(name)? {
+        None => lanes.store().set_meta(name, value),
+        Some(known) if known == value => Ok(()),
+        Some(known) => refuse(otherwise(&known)),
     }
 }
 
@@ -156,12 +170,13 @@ fn check_last_records(
     last: &Offsets,
     looker: &Looker,
 ) -> Result<()> {
-    let there = looker.first_records(last)?;
+    let there = looker.first_records(last, ANSWER_LIMIT)?;
     for (place, offset) in last {
         let same = there.get(place).is_some_and(|record| {
             let Record { timestamp_ms, key, value, .. } = record;
             record.offset == *offset
-                && fingerprint(*timestamp_ms, key.as_deref(), value.as_deref()) == known[place].fingerprint
+                && Some(fingerprint(*timestamp_ms, key.as_deref(), value.as_deref()))
+                    == known[place].fingerprint
         });
         if !same {
             return refuse(format!(
@@ -174,24 +189,28 @@ fn check_last_records(
     Ok(())
 }
 
-/// What Kafka was told is never ahead of the store, unless the store is an old copy.
-fn check_told(lanes: &Lanes, reader: &Reader, start: &Offsets) -> Result<()> {
+/// What Kafka was told is never ahead of the store, unless the store is an old copy, or a new one.
+fn check_told(lanes: &Lanes, reader: &Reader, start: &Offsets, is_new: bool) -> Result<()> {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in start.keys() {
         list.add_partition(topic, *partition);
     }
     let told = reader.consumer().committed_offsets(list, ANSWER_LIMIT);
     for entry in told.context("Kafka does not say what it was told")?.elements() {
+        let (topic, partition) = (entry.topic(), entry.partition());
+        entry
+            .error()
+            .with_context(|| format!("Kafka does not say what it was told of {topic}[{partition}]"))?;
         let Offset::Offset(told) = entry.offset() else { continue };
-        let next = start[&(entry.topic().to_owned(), entry.partition())];
-        let said: i64 = entry.metadata().parse().unwrap_or(0);
-        if told > next || said > lanes.sequence(entry.partition()).unwrap_or(0) {
+        let next = start[&(topic.to_owned(), partition)];
+        let said_then: i64 = entry.metadata().parse().unwrap_or(0);
+        let said = lanes.sequence(partition).unwrap_or(0);
+        if told > next || said_then > said {
+            let what = if is_new { "new, and another one was used before" } else { "an old copy" };
             return refuse(format!(
-                "the store of {service} is an old copy: it has read {topic}[{partition}] up to offset {next}, and Kafka \
-                 was told {told}; use the current store, or, to handle everything again, delete the consumer group {group}",
-                service = lanes.name(),
-                topic = entry.topic(),
-                partition = entry.partition(),
+                "its store is {what}: it has read {topic}[{partition}] up to offset {next} and said {said} records there, \
+                 and Kafka was told {told} and {said_then}; use the store that was used last (--data-dir), or, to handle \
+                 everything again and say it a second time, delete the consumer group {group}",
                 group = lanes.topology().group(lanes.name()),
             ));
         }

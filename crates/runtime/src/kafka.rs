@@ -48,6 +48,8 @@ impl KafkaSettings {
         config.set("bootstrap.servers", &self.bootstrap_servers);
         // Kafka may be away for minutes: be there soon after it is back.
         config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
+        // A request is written at once: nothing follows that it could wait for.
+        config.set("socket.nagle.disable", "true");
         let optional = [
             ("security.protocol", &self.security_protocol),
             ("sasl.mechanism", &self.sasl_mechanism),

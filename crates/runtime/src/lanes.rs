@@ -1,7 +1,10 @@
 //! The lanes of one service. Partition p of every topic is lane p; all lanes of a process share
 //! one store, and so one batch and one transaction.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use saga::Service;
@@ -9,6 +12,7 @@ use saga::Service;
 use crate::{
     batch::Work,
     intake::{Intake, Taken},
+    reader::Offsets,
     record::Record,
     store::{Lane, Outgoing, Position, Store, Timer},
     topology::Topology,
@@ -28,9 +32,9 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Whether there is nothing to commit.
+    /// Whether nobody has to hear anything.
     pub fn is_empty(&self) -> bool {
-        self.positions.is_empty() && self.due.is_empty() && self.published_up_to.is_none()
+        self.records.is_empty() && self.due.is_empty()
     }
 }
 
@@ -100,6 +104,26 @@ impl Lanes {
         let taken = self.store.take_over(partitions).context("the store can't be taken over")?;
         self.lanes = taken.lanes;
         Ok((taken.positions, taken.outbox))
+    }
+
+    /// Remembers where reading begins in partitions of which nothing has been read yet: should it be
+    /// gone when the lanes start again, that is noticed.
+    ///
+    /// # Errors
+    /// When the store can't be used.
+    pub fn begin_at(&mut self, start: &Offsets, known: &[Position]) -> Result<()> {
+        let known: HashSet<(&str, i32)> = known.iter().map(|p| (p.topic.as_str(), p.partition)).collect();
+        let new =
+            start.iter().filter(|((topic, partition), _)| !known.contains(&(topic.as_str(), *partition)));
+        let new: Vec<Position> = new
+            .map(|((topic, partition), next_offset)| Position {
+                topic: topic.clone(),
+                partition: *partition,
+                next_offset: *next_offset,
+                fingerprint: None,
+            })
+            .collect();
+        self.store.set_positions(&new)
     }
 
     /// Handles a batch in one transaction: either all of it has happened, or nothing.

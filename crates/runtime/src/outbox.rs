@@ -5,10 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -39,13 +36,13 @@ pub struct Publisher {
 struct Deliveries {
     connection: Connection,
     under_way: Arc<Mutex<UnderWay>>,
-    failed: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
 struct UnderWay {
     waiting: BTreeSet<i64>,
     last: Option<i64>,
+    failed: Option<String>,
 }
 
 impl Publisher {
@@ -54,8 +51,7 @@ impl Publisher {
     /// # Errors
     /// When the settings are not valid.
     pub fn new(settings: &KafkaSettings, connection: Connection, name: &str) -> Result<Self> {
-        let deliveries =
-            Deliveries { connection, under_way: Arc::default(), failed: Arc::new(AtomicBool::new(false)) };
+        let deliveries = Deliveries { connection, under_way: Arc::default() };
         let producer =
             ThreadedProducer::from_config_and_context(&settings.producer(name), deliveries.clone())
                 .context("the Kafka producer can't be made from the settings")?;
@@ -112,33 +108,33 @@ impl Publisher {
     }
 
     /// The place up to which the outbox is in Kafka, where that is news.
-    ///
-    /// # Errors
-    /// When a record can't be published any more: the lane has to start anew.
-    pub fn news(&mut self) -> Result<Option<i64>> {
-        self.check()?;
+    pub fn news(&mut self) -> Option<i64> {
         let under_way = self.deliveries.lock();
         let done = under_way.waiting.first().map(|first| first - 1).or(under_way.last);
         drop(under_way);
         let news = done.filter(|done| self.told.is_none_or(|told| told < *done));
         self.told = news.or(self.told);
-        Ok(news)
+        news
     }
 
     /// Waits until all that was handed over is in Kafka, or the time is up.
     pub fn flush(&self, limit: Duration) {
         let until = Instant::now() + limit;
-        while !self.deliveries.lock().waiting.is_empty() && Instant::now() < until {
+        while self.check().is_ok() && !self.deliveries.lock().waiting.is_empty() && Instant::now() < until {
             // An error only says that the time is up, which the loop looks at itself.
             let _ = self.producer.flush(Duration::from_millis(50));
         }
     }
 
-    fn check(&self) -> Result<()> {
-        if self.deliveries.failed.load(Ordering::Relaxed) {
-            bail!("Kafka did not take a record that was to be published");
+    /// Whether everything that was handed over may still arrive.
+    ///
+    /// # Errors
+    /// Why a record did not: the lane has to start anew.
+    pub fn check(&self) -> Result<()> {
+        match &self.deliveries.lock().failed {
+            Some(why) => bail!("Kafka did not take a record that was to be published: {why}"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -169,8 +165,8 @@ impl ProducerContext for Deliveries {
                 self.lock().waiting.remove(&(place as i64));
             }
             Err((error, message)) => {
-                tracing::debug!(%error, topic = message.topic(), "a record was not delivered");
-                self.failed.store(true, Ordering::Relaxed);
+                let why = format!("{} to {}", error, message.topic());
+                self.lock().failed.get_or_insert(why);
             }
         }
     }

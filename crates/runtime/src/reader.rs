@@ -1,7 +1,7 @@
 //! The way in: reads the partitions of a service's topics from where the store says.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
@@ -14,6 +14,7 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
     error::KafkaError,
     message::{BorrowedMessage, Header, Headers as _},
+    metadata::MetadataTopic,
     types::RDKafkaErrorCode,
 };
 
@@ -27,11 +28,13 @@ use crate::{
 };
 
 /// How many records one batch takes at most, those that are skipped included.
-const MOST_RECORDS: usize = 2_000;
+const MOST_BATCH_RECORDS: usize = 2_000;
 /// How many bytes one batch takes at most.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
-/// How long a question to Kafka may take.
+const MOST_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a question to Kafka may take before there is anything else to do.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long a question may take while records are waiting.
+const SHORT_LIMIT: Duration = Duration::from_millis(500);
 
 impl ConsumerContext for Connection {}
 
@@ -60,6 +63,19 @@ impl Reader {
     /// The consumer, for questions.
     pub fn consumer(&self) -> &BaseConsumer<Connection> {
         &self.consumer
+    }
+
+    /// The topics that are there, and how many partitions each has.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub fn partition_counts(&self) -> Result<HashMap<String, i32>> {
+        let metadata =
+            self.consumer.fetch_metadata(None, ANSWER_LIMIT).inspect_err(|_| self.connection.lost());
+        let metadata = metadata.context("Kafka does not answer")?;
+        self.connection.found();
+        let count = |topic: &MetadataTopic| i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
+        Ok(metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic))).collect())
     }
 
     /// Reads on from these offsets.
@@ -91,7 +107,7 @@ impl Reader {
         let mut bytes = 0;
         let mut taken = 0;
         let mut wait = wait;
-        while taken < MOST_RECORDS && bytes < MOST_BYTES {
+        while taken < MOST_BATCH_RECORDS && bytes < MOST_BATCH_BYTES {
             let message = match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => message,
@@ -113,7 +129,7 @@ impl Reader {
                     topic: topic.to_string(),
                     partition: message.partition(),
                     next_offset,
-                    fingerprint,
+                    fingerprint: Some(fingerprint),
                 },
             );
             if !intake.skips(&topic, header(&message, TYPE_HEADER)) {
@@ -124,24 +140,45 @@ impl Reader {
     }
 
     fn trouble(&self, error: &KafkaError) -> Result<()> {
+        use RDKafkaErrorCode::{
+            AllBrokersDown, AutoOffsetReset, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch,
+            LeaderNotAvailable, NetworkException, NotLeaderForPartition, OffsetOutOfRange, OperationTimedOut,
+            PartitionEOF, RequestTimedOut, Resolve, UnknownLeaderEpoch, UnknownTopicOrPartition,
+        };
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => bail!(
-                "records are gone from Kafka that were not read yet ({error}): they were deleted by retention, or the \
-                 topic was made anew"
-            ),
-            _ => {
-                // The client goes on trying by itself; whether Kafka is away is told elsewhere.
+            // The client goes on trying by itself; whether Kafka is away is told elsewhere.
+            Some(
+                AllBrokersDown
+                | BrokerNotAvailable
+                | BrokerTransportFailure
+                | FencedLeaderEpoch
+                | LeaderNotAvailable
+                | NetworkException
+                | NotLeaderForPartition
+                | OperationTimedOut
+                | PartitionEOF
+                | RequestTimedOut
+                | Resolve
+                | UnknownLeaderEpoch
+                | UnknownTopicOrPartition,
+            ) => {
                 tracing::debug!(%error, "reading from Kafka");
                 Ok(())
             }
+            Some(AutoOffsetReset | OffsetOutOfRange) => bail!(
+                "records are gone from Kafka that were not read yet ({error}): they were deleted by retention, or the \
+                 topic was made anew"
+            ),
+            // Said once by the client; not to be able to read would go unnoticed after that.
+            _ => bail!("a partition can't be read: {error}"),
         }
     }
 
-    /// The ends of all partitions that are read, as they are now.
+    /// Where all partitions end now, by lane. A lane of which a partition can't be asked is left out.
     ///
     /// # Errors
     /// When Kafka does not answer.
-    pub fn ends(&self) -> Result<Offsets> {
+    pub fn ends(&self) -> Result<HashMap<i32, Offsets>> {
         if self.connection.is_lost() {
             bail!("Kafka can't be reached");
         }
@@ -149,7 +186,21 @@ impl Reader {
         for (topic, partition) in self.next.keys() {
             list.add_partition_offset(topic, *partition, Offset::End)?;
         }
-        offsets(&self.consumer.offsets_for_times(list, ANSWER_LIMIT)?)
+        let mut ends: HashMap<i32, Offsets> = HashMap::new();
+        let mut silent = HashSet::new();
+        for entry in self.consumer.offsets_for_times(list, SHORT_LIMIT)?.elements() {
+            match (entry.error(), entry.offset()) {
+                (Ok(()), Offset::Offset(end)) => {
+                    let place = (entry.topic().to_owned(), entry.partition());
+                    ends.entry(entry.partition()).or_default().insert(place, end);
+                }
+                (Ok(()) | Err(_), _) => {
+                    silent.insert(entry.partition());
+                }
+            }
+        }
+        ends.retain(|lane, _| !silent.contains(lane));
+        Ok(ends)
     }
 
     /// Tells Kafka how far the lanes have come, for tools that look at lags, and so that a later
@@ -179,8 +230,9 @@ pub fn offsets(list: &TopicPartitionList) -> Result<Offsets> {
             entry.error().with_context(|| format!("{}[{}]", entry.topic(), entry.partition()))?;
             match entry.offset() {
                 Offset::Offset(offset) => Ok(((entry.topic().to_owned(), entry.partition()), offset)),
-                // An end of -1 is that of a partition that has never held anything.
-                _ => Ok(((entry.topic().to_owned(), entry.partition()), 0)),
+                other => {
+                    bail!("Kafka names no offset of {}[{}], but {other:?}", entry.topic(), entry.partition())
+                }
             }
         })
         .collect()
@@ -204,7 +256,7 @@ impl Looker {
     ///
     /// # Errors
     /// When Kafka does not answer.
-    pub fn first_records(&self, from: &Offsets) -> Result<HashMap<(String, i32), Record>> {
+    pub fn first_records(&self, from: &Offsets, limit: Duration) -> Result<HashMap<(String, i32), Record>> {
         let mut found: HashMap<(String, i32), Record> = HashMap::new();
         if from.is_empty() {
             return Ok(found);
@@ -225,7 +277,7 @@ impl Looker {
             let queue = consumer.split_partition_queue(&place.0, place.1);
             unread.push((place, queue.context("a partition that was assigned has no queue")?));
         }
-        let until = Instant::now() + ANSWER_LIMIT;
+        let until = Instant::now() + limit;
         while Instant::now() < until {
             if let Some(Err(error)) = consumer.poll(Duration::ZERO) {
                 tracing::debug!(%error, "looking at records");

@@ -2,7 +2,7 @@
 //! came due, so that after an outage late answers count before the clock.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
@@ -13,19 +13,23 @@ use crate::{
     store::{Store, Timer},
 };
 
-/// How many timers one batch hears at most.
+/// How many timers of a lane one batch hears at most.
 const MOST_AT_ONCE: usize = 1_000;
-/// How often Kafka is asked at most.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How soon Kafka is asked again where its topics end.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// How soon after it did not answer, and how soon records are looked at again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Knows which timers are due.
 pub struct Timers {
     next_due_ms: Option<i64>,
-    ends: Option<Ends>,
-    asked: Option<Instant>,
+    /// By lane: one that can't be read must not hold up the timers of the others.
+    ends: HashMap<i32, Ends>,
+    ask_at: Instant,
+    look_at: Instant,
 }
 
-/// Where the partitions ended at some time.
+/// Where the partitions of a lane ended at some time.
 struct Ends {
     at_ms: i64,
     offsets: Offsets,
@@ -37,7 +41,8 @@ impl Timers {
     /// # Errors
     /// When the store can't be read.
     pub fn new(store: &Store) -> Result<Self> {
-        Ok(Timers { next_due_ms: store.next_due_ms()?, ends: None, asked: None })
+        let now = Instant::now();
+        Ok(Timers { next_due_ms: store.next_due_ms()?, ends: HashMap::new(), ask_at: now, look_at: now })
     }
 
     /// How long nothing is due, but no longer than `most`.
@@ -50,7 +55,7 @@ impl Timers {
         })
     }
 
-    /// The timers to be heard now.
+    /// The timers to be heard now. `idle` says that nothing has just been read.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -58,50 +63,61 @@ impl Timers {
         &mut self,
         now_ms: i64,
         reader: &Reader,
+        idle: bool,
         store: &Store,
         looker: &Looker,
     ) -> Result<Vec<Timer>> {
         if self.next_due_ms.is_none_or(|due_ms| due_ms > now_ms) {
             return Ok(Vec::new());
         }
-        // The one that is due may have been stopped.
-        self.next_due_ms = store.next_due_ms()?;
-        let Some(next_due_ms) = self.next_due_ms.filter(|due_ms| *due_ms <= now_ms) else {
-            return Ok(Vec::new());
-        };
-        // Ends that were seen before the timer was due say nothing of it.
-        if self.ends.as_ref().is_none_or(|ends| ends.at_ms < next_due_ms) {
-            self.ends = self.ask(now_ms, reader);
+        let lanes = store.due_lanes(now_ms)?;
+        if lanes.is_empty() {
+            // The one that was due has been stopped.
+            self.next_due_ms = store.next_due_ms()?;
         }
-        let Some(ends) = &self.ends else { return Ok(Vec::new()) };
-        let mut behind: HashSet<i32> = behind(&ends.offsets, reader.next()).map(|((_, p), _)| *p).collect();
-        if !behind.is_empty() && self.asked.is_none_or(|asked| asked.elapsed() > ASK_EVERY) {
-            // What is left may be no record: a transaction's marker takes an offset, too.
-            self.asked = Some(Instant::now());
-            let left: Offsets = self::behind(&ends.offsets, reader.next())
-                .map(|(place, next)| (place.clone(), next))
-                .collect();
-            if let Ok(records) = looker.first_records(&left) {
-                behind.retain(|partition| records.keys().any(|(_, p)| p == partition));
+        // Ends that were seen before a timer was due say nothing of it.
+        let unseen =
+            |(lane, oldest_ms): &&(i32, i64)| self.ends.get(lane).is_none_or(|e| e.at_ms < *oldest_ms);
+        let unseen: Vec<i32> = lanes.iter().filter(unseen).map(|(lane, _)| *lane).collect();
+        if !unseen.is_empty() && Instant::now() >= self.ask_at {
+            self.ask(&unseen, now_ms, reader);
+        }
+        let mut due = Vec::new();
+        for (lane, _) in lanes {
+            let Some(ends) = self.ends.get(&lane) else { continue };
+            let (at_ms, left) = (ends.at_ms, left(&ends.offsets, reader.next()));
+            if left.is_empty() || idle && self.holds_no_records(&left, looker) {
+                due.extend(store.due_timers(lane, at_ms, MOST_AT_ONCE)?);
             }
         }
-        let mut due = store.due_timers(ends.at_ms, MOST_AT_ONCE)?;
-        due.retain(|timer| !behind.contains(&timer.partition));
         Ok(due)
     }
 
-    fn ask(&mut self, now_ms: i64, reader: &Reader) -> Option<Ends> {
-        if self.asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) && self.ends.is_none() {
-            return None;
-        }
-        self.asked = Some(Instant::now());
-        match reader.ends() {
-            Ok(offsets) => Some(Ends { at_ms: now_ms, offsets }),
+    fn ask(&mut self, lanes: &[i32], now_ms: i64, reader: &Reader) {
+        let answer = reader.ends();
+        self.ask_at = Instant::now() + if answer.is_ok() { ASK_EVERY } else { ASK_AGAIN };
+        match answer {
+            Ok(mut ends) => {
+                for lane in lanes {
+                    if let Some(offsets) = ends.remove(lane) {
+                        self.ends.insert(*lane, Ends { at_ms: now_ms, offsets });
+                    }
+                }
+            }
             Err(error) => {
                 tracing::debug!(%error, "timers are due, and Kafka does not say how much is to be read before");
-                None
             }
         }
+    }
+
+    /// What is left to be read may be no record: a transaction's marker takes an offset, too.
+    fn holds_no_records(&mut self, left: &Offsets, looker: &Looker) -> bool {
+        if Instant::now() < self.look_at {
+            return false;
+        }
+        let found = looker.first_records(left, ASK_AGAIN);
+        self.look_at = Instant::now() + ASK_AGAIN;
+        found.is_ok_and(|records| records.is_empty())
     }
 
     /// A batch is committed that has heard some timers, and started some.
@@ -118,10 +134,11 @@ impl Timers {
     }
 }
 
-/// The partitions that had more than has been read, and where reading goes on there.
-fn behind<'a>(ends: &'a Offsets, next: &'a Offsets) -> impl Iterator<Item = (&'a (String, i32), i64)> {
-    ends.iter().filter_map(|(place, end)| {
-        let next = next.get(place).copied()?;
-        (next < *end).then_some((place, next))
-    })
+/// The partitions of which not all has been read, and where reading goes on there.
+fn left(ends: &Offsets, next: &Offsets) -> Offsets {
+    let left = ends.iter().filter_map(|(place, end)| {
+        let next = next.get(place).filter(|next| *next < end)?;
+        Some((place.clone(), *next))
+    });
+    left.collect()
 }

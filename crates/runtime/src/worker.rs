@@ -4,6 +4,7 @@
 //! Whatever goes wrong, the lanes start anew from the store.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -24,7 +25,7 @@ use crate::{
     lanes::{Batch, Lanes},
     outbox::Publisher,
     reader::{Looker, Reader},
-    store::Store,
+    store::{Position, Store},
     timers::Timers,
     topology::Topology,
 };
@@ -35,8 +36,6 @@ const MOST_WAIT: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long it waits for Kafka to take what was said, before it stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
-/// A start that lasted this long was not in vain.
-const LONG: Duration = Duration::from_secs(10);
 /// How often Kafka is told the position.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -89,7 +88,15 @@ impl Worker {
         let store = Store::open(&settings.store)?;
         let lanes = Lanes::new(service, topology, settings.retention, store);
         let (is_ready, ready) = channel();
-        let run = Run { lanes, settings: settings.kafka, connection, stop, is_ready };
+        let run = Run {
+            lanes,
+            settings: settings.kafka,
+            connection,
+            stop,
+            is_ready,
+            is_running: false,
+            skipped: HashMap::new(),
+        };
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || run.until_stopped())
@@ -121,24 +128,27 @@ struct Run {
     connection: Connection,
     stop: Stop,
     is_ready: Sender<()>,
+    is_running: bool,
+    /// How far records have been read that nobody listens to; committed with the next batch.
+    skipped: HashMap<(String, i32), Position>,
 }
 
 impl Run {
     fn until_stopped(mut self) -> Result<()> {
-        let mut failures = 0;
+        let mut attempts = 0;
         while !self.stop.is_asked() {
-            let began = Instant::now();
+            self.is_running = false;
             let Err(error) = self.start_and_run() else { break };
             if error.is::<Refusal>() {
                 return Err(error);
             }
-            failures = if began.elapsed() > LONG { 1 } else { failures + 1 };
-            // When Kafka is away that has been said; and what is over at the second attempt, such as
-            // a topic that was made a moment ago, is not worth a line.
-            if failures > 1 && !self.connection.is_lost() {
-                tracing::warn!("{}: {error:#}: its lanes start anew", self.lanes.name());
-            } else {
+            attempts = if self.is_running { 0 } else { attempts + 1 };
+            // When Kafka is away that has been said; and what is over at the second attempt to start
+            // is not worth a line.
+            if attempts == 1 || self.connection.is_lost() {
                 tracing::debug!("{}: {error:#}: its lanes start anew", self.lanes.name());
+            } else {
+                tracing::warn!("{}: {error:#}: its lanes start anew", self.lanes.name());
             }
             thread::sleep(PAUSE);
         }
@@ -150,18 +160,16 @@ impl Run {
         let group = self.lanes.topology().group(self.lanes.name());
         let mut reader = Reader::new(&self.settings, self.connection.clone(), &group)?;
         let looker = Looker::new(&self.settings, self.connection.clone(), &group);
-        let partitions = checks::partitions(&self.lanes, &reader).inspect_err(|error| {
-            if !error.is::<Refusal>() {
-                self.connection.lost();
-            }
-        })?;
-        self.connection.found();
+        let partitions = checks::partitions(&self.lanes, &reader)?;
         let (positions, outbox) = self.lanes.take_over(partitions)?;
         let start = checks::starting_offsets(&self.lanes, &positions, partitions, &reader, &looker)?;
+        self.lanes.begin_at(&start, &positions)?;
         reader.start(start)?;
         let mut publisher = Publisher::new(&self.settings, self.connection.clone(), &group)?;
         publisher.publish(outbox)?;
         let mut timers = Timers::new(self.lanes.store())?;
+        self.is_running = true;
+        self.skipped.clear();
         // Nobody may be waiting any more, on a later start.
         let _ = self.is_ready.send(());
         tracing::info!(service = self.lanes.name(), lanes = partitions, "ready");
@@ -171,26 +179,41 @@ impl Run {
         while !self.stop.is_asked() {
             let wait = timers.nothing_due_for(now_ms(), MOST_WAIT);
             let mut batch = reader.take(self.lanes.intake(), wait)?;
-            batch.due = timers.due(now_ms(), &reader, self.lanes.store(), &looker)?;
+            batch.due =
+                timers.due(now_ms(), &reader, batch.positions.is_empty(), self.lanes.store(), &looker)?;
             untold |= !batch.positions.is_empty();
             self.handle(batch, &mut publisher, &mut timers)?;
             if told.elapsed() > TELL_EVERY {
                 told = Instant::now();
+                self.settle(&mut publisher)?;
                 self.every_second(&reader, std::mem::take(&mut untold));
             }
         }
-        self.drain(&reader, &mut publisher, &mut timers)
+        self.drain(&reader, &mut publisher)
     }
 
     fn handle(&mut self, mut batch: Batch, publisher: &mut Publisher, timers: &mut Timers) -> Result<()> {
-        batch.published_up_to = publisher.news()?;
+        publisher.check()?;
+        self.skipped.extend(std::mem::take(&mut batch.positions));
         if batch.is_empty() {
             return Ok(());
         }
+        batch.positions = std::mem::take(&mut self.skipped);
+        batch.published_up_to = publisher.news();
         let heard_timers = !batch.due.is_empty();
         let done = self.lanes.handle(batch, now_ms())?;
         publisher.publish(done.outgoing)?;
         timers.committed(heard_timers, done.earliest_due_ms, self.lanes.store())
+    }
+
+    /// Commits what no batch has taken along: how far was read, and what of the outbox is in Kafka.
+    fn settle(&mut self, publisher: &mut Publisher) -> Result<()> {
+        let positions = std::mem::take(&mut self.skipped);
+        let published_up_to = publisher.news();
+        if !positions.is_empty() || published_up_to.is_some() {
+            self.lanes.handle(Batch { positions, published_up_to, ..Batch::default() }, now_ms())?;
+        }
+        Ok(())
     }
 
     fn every_second(&self, reader: &Reader, untold: bool) {
@@ -202,9 +225,9 @@ impl Run {
         }
     }
 
-    fn drain(&mut self, reader: &Reader, publisher: &mut Publisher, timers: &mut Timers) -> Result<()> {
+    fn drain(&mut self, reader: &Reader, publisher: &mut Publisher) -> Result<()> {
         publisher.flush(DRAIN_LIMIT);
-        self.handle(Batch::default(), publisher, timers)?;
+        self.settle(publisher)?;
         if !self.connection.is_lost() {
             reader.tell_position(|partition| self.lanes.sequence(partition), CommitMode::Sync);
         }

@@ -36,8 +36,8 @@ pub struct Position {
     pub partition: i32,
     /// The offset to read next.
     pub next_offset: i64,
-    /// What the last record read looked like: [`crate::record::fingerprint`].
-    pub fingerprint: u32,
+    /// What the last record read looked like ([`crate::record::fingerprint`]), if one was read.
+    pub fingerprint: Option<u32>,
 }
 
 /// A record to be published.

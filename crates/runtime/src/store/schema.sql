@@ -18,7 +18,7 @@ CREATE TABLE position (
     topic       TEXT    NOT NULL,
     partition   INTEGER NOT NULL,
     next_offset INTEGER NOT NULL,
-    fingerprint INTEGER NOT NULL,
+    fingerprint INTEGER, -- NULL where nothing has been read yet
     PRIMARY KEY (topic, partition)
 ) STRICT, WITHOUT ROWID;
 
@@ -60,7 +60,7 @@ CREATE TABLE timer (
     traceparent    TEXT    NOT NULL,
     PRIMARY KEY (participant, instance)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX timer_due ON timer (due_ms);
+CREATE INDEX timer_due ON timer (due_ms, partition);
 
 -- Records that could not be used.
 CREATE TABLE dead_letter (

@@ -97,16 +97,28 @@ impl Store {
         Ok(read.query_row([], |row| row.get(0))?)
     }
 
-    /// Up to `limit` timers that are due at this time, the oldest first.
+    /// The lanes that have timers which are due at this time, each with the time of its oldest.
     ///
     /// # Errors
     /// When the file can't be read.
-    pub fn due_timers(&self, at_ms: i64, limit: usize) -> Result<Vec<Timer>> {
+    pub fn due_lanes(&self, at_ms: i64) -> Result<Vec<(i32, i64)>> {
+        let mut read = self.connection.prepare_cached(
+            "SELECT partition, min(due_ms) FROM timer WHERE due_ms <= ?1 GROUP BY partition ORDER BY partition",
+        )?;
+        let lanes = read.query_map([at_ms], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(lanes.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Up to `limit` timers of a lane that are due at this time, the oldest first.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn due_timers(&self, partition: i32, at_ms: i64, limit: usize) -> Result<Vec<Timer>> {
         let mut read = self.connection.prepare_cached(
             "SELECT participant, instance, partition, due_ms, cause_id, traceparent FROM timer
-             WHERE due_ms <= ?1 ORDER BY due_ms, participant, instance LIMIT ?2",
+             WHERE partition = ?1 AND due_ms <= ?2 ORDER BY due_ms, participant, instance LIMIT ?3",
         )?;
-        let timers = read.query_map(params![at_ms, i64::try_from(limit)?], |row| {
+        let timers = read.query_map(params![partition, at_ms, i64::try_from(limit)?], |row| {
             Ok(Timer {
                 participant: row.get(0)?,
                 instance: row.get(1)?,
@@ -117,6 +129,18 @@ impl Store {
             })
         })?;
         Ok(timers.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Remembers how far partitions are read that have not been read yet.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn set_positions<'p>(&mut self, positions: impl IntoIterator<Item = &'p Position>) -> Result<()> {
+        let transaction = self.begin()?;
+        for position in positions {
+            transaction.set_position(position)?;
+        }
+        transaction.commit()
     }
 
     /// Begins the transaction of a batch.

@@ -20,7 +20,7 @@ use crate::{
     record::Record,
     store::{Outgoing, Store},
     tests::{
-        kit::{Log, NOON_MS, PARTITIONS, RETENTION, bare, batch_of, folder, query, raw},
+        kit::{Log, NOON_MS, PARTITIONS, RETENTION, bare, batch_of, due_timers, folder, query, raw},
         onboarding::{AddSeats, PATIENCE, SignUp, UNUSABLE, billing, identity, provisioning, topology},
     },
 };
@@ -367,7 +367,7 @@ impl World {
         let mut batch = batch_of(&records);
         let header = |record: &Record| record.header("ce_type").map(str::to_owned);
         batch.records.retain(|r| !owner.lanes.intake().skips(&r.topic, header(r).as_deref()));
-        let due = owner.lanes.store().due_timers(self.now_ms, 100).unwrap();
+        let due = due_timers(owner.lanes.store(), self.now_ms);
         batch.due = due.into_iter().filter(|timer| !behind.contains(&timer.partition)).collect();
         batch
     }

@@ -106,7 +106,11 @@ pub fn batch_of(records: &[Record]) -> Batch {
             topic: record.topic.to_string(),
             partition: record.partition,
             next_offset: record.offset + 1,
-            fingerprint: fingerprint(record.timestamp_ms, record.key.as_deref(), record.value.as_deref()),
+            fingerprint: Some(fingerprint(
+                record.timestamp_ms,
+                record.key.as_deref(),
+                record.value.as_deref(),
+            )),
         };
         batch.positions.insert((position.topic.clone(), position.partition), position);
     }
@@ -164,7 +168,7 @@ impl Bench {
 
     /// The timers that are due.
     pub fn due(&self) -> Vec<Timer> {
-        self.lanes.store().due_timers(self.now_ms, 100).unwrap()
+        due_timers(self.lanes.store(), self.now_ms)
     }
 
     /// The service hears the timers that are due, after these records.
@@ -228,4 +232,10 @@ pub fn kinds(outgoing: &[Outgoing]) -> Vec<String> {
 /// A message, as a participant says it.
 pub fn said(message: impl Message) -> Said {
     message.into()
+}
+
+/// The timers of all lanes that are due.
+pub fn due_timers(store: &Store, now_ms: i64) -> Vec<Timer> {
+    let lanes = store.due_lanes(now_ms).unwrap();
+    lanes.into_iter().flat_map(|(lane, _)| store.due_timers(lane, now_ms, 100).unwrap()).collect()
 }

@@ -84,11 +84,14 @@ fn outgoing(topic: &str) -> Outgoing {
     }
 }
 
+/// The lane of the timers.
+const LANE: i32 = 2;
+
 fn timer(instance: &str, due_ms: i64) -> Timer {
     Timer {
         participant: "identity".to_owned(),
         instance: instance.to_owned(),
-        partition: 2,
+        partition: LANE,
         due_ms,
         cause_id: format!("cause of {instance}"),
         traceparent: format!("trace of {instance}"),
@@ -100,7 +103,7 @@ fn known(state: &str, correlation: Option<&str>, ended: bool) -> Instance {
 }
 
 fn position(topic: &str, partition: i32, next_offset: i64, fingerprint: u32) -> Position {
-    Position { topic: topic.to_owned(), partition, next_offset, fingerprint }
+    Position { topic: topic.to_owned(), partition, next_offset, fingerprint: Some(fingerprint) }
 }
 
 /// Does something in a transaction, and commits it.
@@ -272,7 +275,7 @@ fn change_everything(transaction: &Transaction) {
 
 fn nothing_has_changed(store: &mut Store) {
     assert_eq!(store.next_due_ms().unwrap(), None);
-    assert_eq!(store.due_timers(i64::MAX, 9).unwrap(), []);
+    assert_eq!(store.due_timers(LANE, i64::MAX, 9).unwrap(), []);
     commit(store, |t| {
         assert_eq!(t.instance("identity", "ada").unwrap(), None);
         assert_eq!(t.row("red").unwrap(), None);
@@ -342,14 +345,14 @@ fn timers_are_replaced_and_stopped(place: &dyn Place) {
     drop(store);
     let mut store = place.open();
     assert_eq!(store.next_due_ms().unwrap(), Some(20));
-    assert_eq!(store.due_timers(30, 9).unwrap(), [timer("ada", 20), of_another.clone()]);
+    assert_eq!(store.due_timers(LANE, 30, 9).unwrap(), [timer("ada", 20), of_another.clone()]);
     commit(&mut store, |t| {
         assert!(t.stop_timer("identity", "ada").unwrap());
         assert!(!t.stop_timer("identity", "ada").unwrap());
         assert!(!t.stop_timer("identity", "bob").unwrap());
     });
     assert_eq!(store.next_due_ms().unwrap(), Some(30));
-    assert_eq!(store.due_timers(i64::MAX, 9).unwrap(), [of_another]);
+    assert_eq!(store.due_timers(LANE, i64::MAX, 9).unwrap(), [of_another]);
 }
 
 fn due_timers_come_oldest_first(place: &dyn Place) {
@@ -360,7 +363,7 @@ fn due_timers_come_oldest_first(place: &dyn Place) {
         }
     });
     let due = |at_ms, limit| -> String {
-        store.due_timers(at_ms, limit).unwrap().into_iter().map(|timer| timer.instance).collect()
+        store.due_timers(LANE, at_ms, limit).unwrap().into_iter().map(|timer| timer.instance).collect()
     };
     assert_eq!(due(-2, 9), "");
     assert_eq!(due(19, 9), "z");
@@ -370,6 +373,14 @@ fn due_timers_come_oldest_first(place: &dyn Place) {
     assert_eq!(due(i64::MAX, 2), "zb");
     assert_eq!(due(i64::MAX, 0), "");
     assert_eq!(store.next_due_ms().unwrap(), Some(-1));
+    assert_eq!(store.due_timers(LANE + 1, i64::MAX, 9).unwrap(), [], "of another lane");
+    commit(&mut store, |t| {
+        t.start_timer(&Timer { partition: LANE + 1, ..timer("y", 25) }).unwrap();
+        t.start_timer(&Timer { partition: LANE + 1, ..timer("x", 22) }).unwrap();
+    });
+    assert_eq!(store.due_lanes(-2).unwrap(), []);
+    assert_eq!(store.due_lanes(21).unwrap(), [(LANE, -1)]);
+    assert_eq!(store.due_lanes(22).unwrap(), [(LANE, -1), (LANE + 1, 22)]);
 }
 
 fn only_what_ended_long_ago_is_forgotten(place: &dyn Place) {

@@ -22,7 +22,7 @@ use crate::{
     record::Record,
     store::{Outgoing, Store},
     tests::{
-        broker::{Broker, wait_until},
+        broker::{Broker, LIMIT, wait_until},
         kit::{PARTITIONS, RETENTION, arrived, bare, batch_of, query, raw},
         onboarding::{
             AddSeats, PATIENCE, Provisioned, SignUp, TOPICS, UNUSABLE, billing, identity, provisioning,
@@ -369,7 +369,7 @@ fn the_end_of_one_topic_is_not_taken_for_that_of_another() {
     let first = ["users.commands", "accounts"].map(|topic| ((topic.to_owned(), partition), 0));
     let first = Offsets::from(first);
     let found = thread::scope(|scope| {
-        let looking = scope.spawn(|| looker.first_records(&first).unwrap());
+        let looking = scope.spawn(|| looker.first_records(&first, LIMIT).unwrap());
         while !looking.is_finished() {
             broker.say([sign_up("ada")]);
         }
@@ -384,7 +384,7 @@ fn the_end_of_one_topic_is_not_taken_for_that_of_another() {
         (("accounts".to_owned(), partition), 1),
         (("users.commands".to_owned(), partition), 0),
     ]);
-    assert_eq!(looker.first_records(&next).unwrap().len(), 1);
+    assert_eq!(looker.first_records(&next, LIMIT).unwrap().len(), 1);
 }
 
 /// A broker, and the store of an identity service that has worked there.
@@ -477,6 +477,17 @@ fn records_that_were_deleted_before_they_were_read_are_refused() {
 }
 
 #[test]
+fn records_that_were_deleted_where_nothing_had_been_read_yet_are_refused() {
+    let broker = worked();
+    let large = vec![b' '; 900_000];
+    let first = raw("accounts", "user-0", &large);
+    assert!(broker.listen("accounts").read_to_end().iter().all(|record| record.partition != first.partition));
+    broker.say((0..8).map(|_| first.clone()));
+    let refusal = broker.start(identity(PATIENCE)).refusal();
+    assert!(refusal.contains("records are lost"), "{refusal}");
+}
+
+#[test]
 fn an_old_copy_of_the_store_is_refused() {
     // Something was said since, or something was read that led to nothing.
     an_old_copy_is_refused_after(sign_up("another"));
@@ -498,7 +509,7 @@ fn an_old_copy_is_refused_after(record: Record) {
     fs::rename(&store, &current).unwrap();
     fs::rename(&copy, &store).unwrap();
     let refusal = broker.start(identity(PATIENCE)).refusal();
-    assert!(refusal.contains("the store of identity is an old copy"), "{refusal}");
+    assert!(refusal.contains("its store is an old copy"), "{refusal}");
     assert!(refusal.contains("the consumer group onboarding-identity"), "{refusal}");
     // With the current one it goes on.
     fs::rename(&current, &store).unwrap();
@@ -519,4 +530,11 @@ fn a_store_that_another_owner_has_is_refused_at_once() {
     let error = second.err().unwrap().to_string();
     assert!(error.contains(&format!("in use by process {}", std::process::id())), "{error}");
     service.stop();
+}
+
+#[test]
+fn a_store_of_another_service_is_refused() {
+    let broker = worked();
+    let refusal = broker.start_on(billing(), &broker.store("identity")).refusal();
+    assert!(refusal.contains("its store is that of the identity service"), "{refusal}");
 }
