@@ -1,5 +1,5 @@
 //! The public contract as types: every command and event, the topics that hold them, and what
-//! their fields allow. Pure. The page for people is the section "Records" of the README.
+//! their fields allow. Pure. The page for people is the section "Topics and records" of the README.
 
 mod commands;
 mod fields;

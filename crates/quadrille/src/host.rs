@@ -26,6 +26,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(9);
 /// `quadrille up`.
 pub async fn up(up: Up) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
+    up.store.place();
     let mut names = ServiceName::value_variants().to_vec();
     names.retain(|name| !up.except.contains(name));
     let settings = up.rules.settings();
@@ -52,6 +53,7 @@ pub async fn up(up: Up) -> Result<ExitCode> {
 /// `quadrille serve`.
 pub async fn serve(serve: Serve) -> Result<ExitCode> {
     let signals = Signals::new()?;
+    serve.store.place();
     let servers = serve.kafka.required("serve needs");
     let mut names: Vec<ServiceName> = serve.services.iter().flat_map(|service| service.names()).collect();
     names.sort_unstable();

@@ -55,19 +55,20 @@ impl Rules {
 }
 
 impl Store {
+    /// The folder or file of the stores; asked for first thing, so that a wrong one is refused at once.
+    pub fn place(&self) -> &Path {
+        let Some(url) = &self.database_url else {
+            return self.data_dir.as_deref().unwrap_or(Path::new("data"));
+        };
+        match url.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() => Path::new(path),
+            _ => refuse(format!("DATABASE_URL is '{}'; allowed is sqlite://PATH", without_secret(url))),
+        }
+    }
+
     /// The store of a service, one of `services` in this process.
     pub fn path(&self, service: ServiceName, services: usize) -> PathBuf {
-        let place = match &self.database_url {
-            None => self.data_dir.as_deref().unwrap_or(Path::new("data")),
-            Some(url) => match url.strip_prefix("sqlite://") {
-                Some(path) if !path.is_empty() => Path::new(path),
-                // The rest of the URL may hold a password.
-                _ => {
-                    let scheme = url.split(':').next().unwrap_or_default();
-                    refuse(format!("DATABASE_URL begins with '{scheme}:'; allowed is sqlite://PATH"))
-                }
-            },
-        };
+        let place = self.place();
         if self.database_url.is_some() && services == 1 && place.extension().is_some() {
             return place.to_owned();
         }
@@ -78,7 +79,27 @@ impl Store {
     }
 }
 
+/// A URL without the user and password that it may hold.
+fn without_secret(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
 /// The topology of the order saga.
 pub fn topology(settings: &Settings) -> Topology {
     Topology::new("quadrille", DEAD_LETTERS, MESSAGES, &choreography::services(settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(without_secret("postgres://ada:secret@db:5432/x"), "postgres://***@db:5432/x");
+        assert_eq!(without_secret("postgres://ada:se@cret@db/x"), "postgres://***@db/x");
+        assert_eq!(without_secret("mysql://db"), "mysql://db");
+    }
 }
