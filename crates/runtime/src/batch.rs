@@ -14,9 +14,8 @@ use uuid::Uuid;
 use crate::{
     cloudevents::{self, CONTENT_TYPE, CONTENT_TYPE_HEADER, Envelope, Structured, TYPE_HEADER},
     dead_letters,
-    lanes::{Batch, Done},
     record::{Record, partition_of},
-    store::{Instance, Lane, Outgoing, Timer, Transaction},
+    store::{Instance, Lane, Outgoing, Position, Timer, Transaction},
     topology::Topology,
 };
 
@@ -24,6 +23,35 @@ use crate::{
 const FORGET_AT_ONCE: usize = 100;
 /// How large a record may be that is published: one that no broker takes would block all behind it.
 const MOST_PUBLISHED_BYTES: usize = 768 * 1024;
+
+/// What arrived since the last batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Records to be looked at, each partition's in order.
+    pub records: Vec<Record>,
+    /// How far each partition has been read with this batch, records that were skipped included.
+    pub positions: HashMap<(String, i32), Position>,
+    /// Timers that are due.
+    pub due: Vec<Timer>,
+    /// The outbox is in Kafka up to this place.
+    pub published_up_to: Option<i64>,
+}
+
+impl Batch {
+    /// Whether nobody has to hear anything.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.due.is_empty()
+    }
+}
+
+/// What a batch led to.
+#[derive(Debug)]
+pub struct Done {
+    /// To be published, in order.
+    pub outgoing: Vec<Outgoing>,
+    /// The earliest that a timer is due which this batch has started.
+    pub earliest_due_ms: Option<i64>,
+}
 
 /// What led to a decision, as what is said carries it on.
 struct Cause<'a> {

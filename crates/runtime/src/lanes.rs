@@ -1,51 +1,18 @@
 //! The lanes of one service. Partition p of every topic is lane p; all lanes of a process share
 //! one store, and so one batch and one transaction.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use anyhow::{Context, Result};
 use saga::Service;
 
 use crate::{
-    batch::Work,
+    batch::{Batch, Done, Work},
     intake::{Intake, Taken},
     reader::Offsets,
-    record::Record,
-    store::{Lane, Outgoing, Position, Store, Timer},
+    store::{Lane, Outgoing, Position, Store},
     topology::Topology,
 };
-
-/// What arrived since the last batch.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Records to be looked at, each partition's in order.
-    pub records: Vec<Record>,
-    /// How far each partition has been read with this batch, records that were skipped included.
-    pub positions: HashMap<(String, i32), Position>,
-    /// Timers that are due.
-    pub due: Vec<Timer>,
-    /// The outbox is in Kafka up to this place.
-    pub published_up_to: Option<i64>,
-}
-
-impl Batch {
-    /// Whether nobody has to hear anything.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.due.is_empty()
-    }
-}
-
-/// What a batch led to.
-#[derive(Debug)]
-pub struct Done {
-    /// To be published, in order.
-    pub outgoing: Vec<Outgoing>,
-    /// The earliest that a timer is due which this batch has started.
-    pub earliest_due_ms: Option<i64>,
-}
 
 /// The lanes of one service, and their store.
 pub struct Lanes {

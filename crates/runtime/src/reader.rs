@@ -19,10 +19,10 @@ use rdkafka::{
 };
 
 use crate::{
+    batch::Batch,
     cloudevents::TYPE_HEADER,
     intake::Intake,
     kafka::{Connection, KafkaSettings},
-    lanes::Batch,
     record::{Headers, Record, fingerprint},
     store::Position,
 };

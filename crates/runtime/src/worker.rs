@@ -20,9 +20,10 @@ use rdkafka::consumer::{CommitMode, Consumer};
 use saga::Service;
 
 use crate::{
+    batch::Batch,
     checks::{self, Refusal},
     kafka::{Connection, KafkaSettings},
-    lanes::{Batch, Lanes},
+    lanes::Lanes,
     outbox::Publisher,
     reader::{Looker, Reader},
     store::{Position, Store},

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    lanes::{Batch, Lanes},
+    batch::Batch,
+    lanes::Lanes,
     record::Record,
     store::{Outgoing, Store},
     tests::{

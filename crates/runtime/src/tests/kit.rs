@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    lanes::{Batch, Done, Lanes},
+    batch::{Batch, Done},
+    lanes::Lanes,
     partition_of,
     record::{Record, fingerprint},
     store::{Outgoing, Position, Store, Timer},

@@ -6,9 +6,9 @@ use saga::{AnyParticipant, Outcome, Service, Stop, Timer};
 use serde_json::{Value, json};
 
 use crate::{
+    batch::Batch,
     dead_letters,
     intake::MOST_BYTES,
-    lanes::Batch,
     partition_of,
     record::Record,
     store::Outgoing,
