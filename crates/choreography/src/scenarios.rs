@@ -152,7 +152,7 @@ pub fn map() -> Map {
     let mut map = Map::of(&services());
     for scenario in outcomes().into_iter().filter(|s| s.unusable.is_none()) {
         for scenario in [scenario.clone(), scenario.with_cancellation()] {
-            map.learn(&scenario.explorer(services()).without_repeats().explore());
+            map.learn(&scenario.explorer(services()).without_repeats().with_answers().explore());
         }
     }
     map

@@ -80,6 +80,13 @@ pub struct Placed {
     pub currency: Currency,
 }
 
+impl Placed {
+    /// Whether this is what `command` asks for.
+    pub fn is_of(&self, command: &PlaceOrder) -> bool {
+        self.content == content(command)
+    }
+}
+
 /// What the other services have said of an order, in whatever order it was heard.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -238,8 +245,8 @@ impl Order {
     }
 }
 
-/// Stands for everything that `command` says.
-fn content(command: &PlaceOrder) -> Id {
+/// Stands for everything that `command` says: the same content, the same id.
+pub fn content(command: &PlaceOrder) -> Id {
     derived_id("content", &Said::from(command.clone()).data)
 }
 

@@ -18,6 +18,7 @@
 //! whole saga is then a short list of numbers, and trying a step a few look-ups in tables.
 
 mod actions;
+mod answers;
 mod decider;
 mod intern;
 mod ledger;
@@ -33,6 +34,7 @@ mod view;
 
 use crate::{Said, Service};
 
+pub use answers::{Answers, Kinds};
 pub use reactions::{Reaction, Reactions};
 pub use search::{Report, Verdict};
 pub use story::Violation;
@@ -49,6 +51,7 @@ pub struct Explorer<'a> {
     unusable: Vec<(&'static str, &'static str)>,
     rules: Rules,
     limit: usize,
+    with_answers: bool,
     always: Vec<Check<'a>>,
     at_rest: Vec<Check<'a>>,
 }
@@ -72,6 +75,7 @@ impl<'a> Explorer<'a> {
             unusable: Vec::new(),
             rules: Rules { repeats: true, patient: false, waiting_is_wrong: true },
             limit: usize::MAX,
+            with_answers: false,
             always: Vec::new(),
             at_rest: Vec::new(),
         }
@@ -131,6 +135,13 @@ impl<'a> Explorer<'a> {
     #[must_use]
     pub fn limit(mut self, states: usize) -> Self {
         self.limit = states;
+        self
+    }
+
+    /// The report tells [`Report::answers`] too, which takes time that only a map is worth.
+    #[must_use]
+    pub fn with_answers(mut self) -> Self {
+        self.with_answers = true;
         self
     }
 

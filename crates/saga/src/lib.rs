@@ -13,7 +13,7 @@ mod participant;
 mod service;
 pub mod testing;
 
-pub use hears::{Hears, hears, hears_with_id, timer};
+pub use hears::{Hears, decode, hears, hears_with_id, timer};
 pub use message::{Message, Said};
 pub use participant::{Participant, Rows, Step, Stop, Timer, ignore, to};
 pub use service::{AnyParticipant, Arrival, Delivery, Ear, Outcome, RowCache, Service};

@@ -1,13 +1,13 @@
 //! The map of a choreography: who reacts to what with what. It is derived by running the services,
 //! not drawn by hand, so it can't be out of date.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::{
     Service,
-    explorer::{Reaction, Report},
+    explorer::{Kinds, Reaction, Report},
 };
 
 /// How wide the text may be.
@@ -26,6 +26,8 @@ struct Mapped {
     name: &'static str,
     topic: &'static str,
     hears: Vec<Heard>,
+    /// By all that it had heard of an instance: what it had said of it then.
+    answers: BTreeMap<Kinds, BTreeSet<Kinds>>,
 }
 
 struct Heard {
@@ -52,12 +54,54 @@ impl Map {
             known.starts_timer |= seen.starts_timer;
             known.cancels_timer |= seen.cancels_timer;
         }
+        for ((service, heard), seen) in &report.answers {
+            self.services[*service].answers.entry(heard.clone()).or_default().extend(seen.iter().cloned());
+        }
     }
 
     /// What this service does when it hears this, if it listens to it.
     pub fn reaction(&self, service: &str, heard: &str) -> Option<&Reaction> {
-        let service = self.services.iter().find(|s| s.name == service)?;
-        service.hears.iter().find(|h| h.kind == heard).map(|h| &h.reaction)
+        self.service(service)?.hears.iter().find(|h| h.kind == heard).map(|h| &h.reaction)
+    }
+
+    /// The names of the services, in their order.
+    pub fn services(&self) -> impl Iterator<Item = &'static str> {
+        self.services.iter().map(|s| s.name)
+    }
+
+    /// Whether this service listens to messages of this type.
+    pub fn listens(&self, service: &str, kind: &str) -> bool {
+        self.service(service).is_some_and(|s| s.messages().any(|message| message == kind))
+    }
+
+    /// What this service still has to say about an instance of which it has heard and said these
+    /// types: any one of the returned types would be news. Empty when it has nothing to say before
+    /// it hears more, and when no exploration with [`Explorer::with_answers`] has seen it there.
+    ///
+    /// What it does not listen to counts as not heard, and what it never says as not said.
+    ///
+    /// [`Explorer::with_answers`]: crate::explorer::Explorer::with_answers
+    pub fn awaited(
+        &self,
+        service: &str,
+        heard: &BTreeSet<&str>,
+        said: &BTreeSet<&str>,
+    ) -> BTreeSet<&'static str> {
+        let Some(service) = self.service(service) else { return Kinds::new() };
+        let heard: Kinds = service.messages().filter(|kind| heard.contains(kind)).collect();
+        let Some(answers) = service.answers.get(&heard) else { return Kinds::new() };
+        let says = service.hears.iter().flat_map(|h| &h.reaction.says).copied();
+        let said: Kinds = says.filter(|kind| said.contains(kind)).collect();
+        let missing: Vec<Kinds> =
+            answers.iter().filter(|answer| answer.is_superset(&said)).map(|answer| answer - &said).collect();
+        // What a longer way adds may never happen, as when a timer does not fire: so a way on which
+        // nothing is missing leaves nothing to await.
+        let is_shortest = |way: &&Kinds| !missing.iter().any(|other| other != *way && other.is_subset(way));
+        missing.iter().filter(is_shortest).flatten().copied().collect()
+    }
+
+    fn service(&self, name: &str) -> Option<&Mapped> {
+        self.services.iter().find(|s| s.name == name)
     }
 
     /// For each service, what it hears and what it may say then.
@@ -173,7 +217,12 @@ impl Mapped {
                 }
             }
         }
-        Mapped { name: service.name, topic: service.topic, hears }
+        Mapped { name: service.name, topic: service.topic, hears, answers: BTreeMap::new() }
+    }
+
+    /// The types of the messages that it listens to.
+    fn messages(&self) -> impl Iterator<Item = &'static str> {
+        self.hears.iter().filter(|h| h.topic.is_some()).map(|h| h.kind)
     }
 }
 
@@ -207,8 +256,26 @@ mod tests {
     fn map() -> Map {
         let mut map = Map::of(&services());
         let explorer = Explorer::new(services()).set_up(AddChair("chairs".to_owned()));
-        map.learn(&explorer.start("ask", Ask("ann".to_owned())).without_repeats().explore());
+        let explorer = explorer.start("ask", Ask("ann".to_owned())).without_repeats().with_answers();
+        map.learn(&explorer.explore());
         map
+    }
+
+    /// And a guest who finds no seat.
+    fn map_with_nobody_seated() -> Map {
+        let mut map = map();
+        let explorer = Explorer::new(services()).start("ask", Ask("ann".to_owned()));
+        map.learn(&explorer.without_repeats().with_answers().explore());
+        map
+    }
+
+    fn awaited<const H: usize, const S: usize>(
+        map: &Map,
+        service: &str,
+        heard: [&str; H],
+        said: [&str; S],
+    ) -> Vec<&'static str> {
+        map.awaited(service, &heard.into(), &said.into()).into_iter().collect()
     }
 
     #[test]
@@ -271,11 +338,63 @@ flowchart LR
 
     #[test]
     fn a_second_run_adds_to_the_map() {
-        let mut map = map();
-        let nobody_sits = Explorer::new(services()).start("ask", Ask("ann".to_owned())).without_repeats();
-        map.learn(&nobody_sits.explore());
+        let map = map_with_nobody_seated();
         let says = |heard| map.reaction("table", heard).map(|r| r.says.iter().copied().collect::<Vec<_>>());
         assert_eq!(says("Asked"), Some(vec!["Full", "Seated"]));
         assert_eq!(says("Seated"), None, "the table does not listen to itself");
+    }
+
+    #[test]
+    fn an_answer_is_awaited_until_it_is_said() {
+        let map = map();
+        assert_eq!(awaited(&map, "table", ["Asked"], []), ["Seated"]);
+        assert!(awaited(&map, "table", ["Asked"], ["Seated"]).is_empty());
+        assert_eq!(awaited(&map, "table", ["Asked", "Left"], ["Seated"]), ["Freed"]);
+        assert!(awaited(&map, "table", ["Asked", "Left"], ["Seated", "Freed"]).is_empty());
+    }
+
+    #[test]
+    fn every_way_it_may_go_is_awaited_until_it_goes_one() {
+        let map = map_with_nobody_seated();
+        assert_eq!(awaited(&map, "table", ["Asked"], []), ["Full", "Seated"]);
+        assert!(awaited(&map, "table", ["Asked"], ["Full"]).is_empty());
+        assert_eq!(awaited(&map, "table", ["Asked", "Left"], []), ["Freed", "Full", "Seated"]);
+        assert_eq!(awaited(&map, "table", ["Asked", "Left"], ["Seated"]), ["Freed"], "it was not full");
+    }
+
+    /// The guest may leave, but does not have to.
+    #[test]
+    fn a_timer_is_not_awaited() {
+        let map = map();
+        assert_eq!(awaited(&map, "guest", ["Ask"], []), ["Asked"]);
+        assert!(awaited(&map, "guest", ["Ask"], ["Asked"]).is_empty());
+        assert_eq!(awaited(&map, "guest", ["Ask", "TiredOfWaiting"], []), ["Asked"], "it is no message");
+    }
+
+    #[test]
+    fn what_others_hear_and_say_is_not_regarded() {
+        let map = map();
+        assert_eq!(awaited(&map, "table", ["Ask", "Asked", "Bill"], ["Asked", "Bill"]), ["Seated"]);
+        assert!(awaited(&map, "table", ["Asked"], ["Asked", "Seated", "Bill"]).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_awaited_where_no_exploration_came() {
+        let map = map();
+        assert!(awaited(&map, "guest", [], []).is_empty(), "nothing was heard");
+        assert!(awaited(&map, "table", ["Left"], []).is_empty(), "nobody leaves who has not asked");
+        assert!(awaited(&map, "guest", ["Ask"], ["Left"]) == ["Asked"], "the rest of the other way");
+        assert!(awaited(&map, "table", ["Asked"], ["Freed"]).is_empty(), "it did not say that then");
+        assert!(awaited(&map, "kitchen", ["Ask"], []).is_empty(), "there is none");
+        assert!(awaited(&Map::of(&services()), "guest", ["Ask"], []).is_empty(), "nothing was learned");
+    }
+
+    #[test]
+    fn it_knows_who_listens_to_which_messages() {
+        let map = map();
+        assert_eq!(map.services().collect::<Vec<_>>(), ["guest", "table"]);
+        assert!(map.listens("guest", "Seated") && map.listens("table", "Asked"));
+        assert!(!map.listens("table", "Seated") && !map.listens("kitchen", "Ask"));
+        assert!(!map.listens("guest", "TiredOfWaiting"), "a timer is no message");
     }
 }

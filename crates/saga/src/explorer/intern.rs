@@ -86,6 +86,11 @@ pub(super) fn part(slot: u32, value: u32) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
+/// Stands for a list of numbers, in which a 0 counts like any other.
+pub(super) fn fingerprint(numbers: impl IntoIterator<Item = u32>) -> u128 {
+    (0..).zip(numbers).fold(0, |all, (i, number)| all ^ part(i, number + 1))
+}
+
 /// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
 fn mix(mut number: u64) -> u64 {
     number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     actions::{Action, Trace},
-    intern::{Numbers, index, part},
+    intern::{Numbers, fingerprint, index},
     space::Space,
 };
 
@@ -38,8 +38,7 @@ impl Recorder {
         }
         let flags = u32::from(*started) + 2 * u32::from(*cancelled);
         let numbers = [index(*service), record.map_or(0, |r| r + 1), flags, index(said.len())];
-        let numbers = numbers.iter().chain(said).chain(refused);
-        if !self.known.insert((0..).zip(numbers).fold(0, |key, (i, number)| key ^ part(i, number + 1))) {
+        if !self.known.insert(fingerprint(numbers.iter().chain(said).chain(refused).copied())) {
             return;
         }
         let (heard, about) = match (record, action) {

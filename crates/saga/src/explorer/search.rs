@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use super::{
     Check, Explorer,
     actions::{Action, Trace},
+    answers::{Answers, Notes},
     decider::NOTHING,
     intern::{Numbers, index},
     ledger::Saying,
@@ -27,6 +28,8 @@ pub struct Report {
     pub dead_letters: BTreeSet<String>,
     /// Who reacted to what with what.
     pub reactions: Reactions,
+    /// What each had said when it had heard what; empty without [`Explorer::with_answers`].
+    pub answers: Answers,
     /// How it ended.
     pub verdict: Verdict,
 }
@@ -95,6 +98,7 @@ struct Search<'a> {
     fine: Numbers<u128>,
     fine_at_rest: Numbers<u128>,
     recorder: Recorder,
+    notes: Option<Notes>,
     seen: Numbers<u128>,
     /// For each state but the first, which it was reached from and which of its actions did it.
     parents: Vec<(u32, u32)>,
@@ -102,7 +106,8 @@ struct Search<'a> {
 }
 
 pub(super) fn explore(explorer: Explorer) -> Report {
-    let Explorer { services, set_up, start, moments, unusable, rules, limit, always, at_rest } = explorer;
+    let Explorer { services, set_up, start, moments, unusable, rules, limit, with_answers, always, at_rest } =
+        explorer;
     let mut search = Search {
         space: Space::new(services, rules, &moments, unusable),
         always,
@@ -110,6 +115,7 @@ pub(super) fn explore(explorer: Explorer) -> Report {
         fine: Numbers::default(),
         fine_at_rest: Numbers::default(),
         recorder: Recorder::default(),
+        notes: with_answers.then(Notes::default),
         seen: Numbers::default(),
         parents: Vec::new(),
         report: Report {
@@ -118,6 +124,7 @@ pub(super) fn explore(explorer: Explorer) -> Report {
             at_rest: 0,
             dead_letters: BTreeSet::new(),
             reactions: Reactions::new(),
+            answers: Answers::new(),
             verdict: Verdict::Holds,
         },
     };
@@ -128,7 +135,8 @@ pub(super) fn explore(explorer: Explorer) -> Report {
         Err(violation) => Verdict::Violated(violation),
     };
     let Recorder { dead_letters, reactions, .. } = search.recorder;
-    Report { dead_letters, reactions, ..search.report }
+    let answers = search.notes.map(|notes| notes.answers).unwrap_or_default();
+    Report { dead_letters, reactions, answers, ..search.report }
 }
 
 impl Search<'_> {
@@ -145,7 +153,7 @@ impl Search<'_> {
                 let Some(read @ Action::Read { .. }) = actions.first().copied() else { break };
                 let before = state.clone();
                 let done = self.space.apply(read, &mut state, &mut trace);
-                self.recorder.record(&self.space, read, &trace);
+                self.note(read, &trace, &state);
                 done.map_err(|wrong| self.violation(before, &[read], format!("in the set-up, {wrong}")))?;
             }
         }
@@ -182,7 +190,7 @@ impl Search<'_> {
                     next.clone_from(&state);
                     self.report.transitions += 1;
                     let done = self.space.apply(*action, &mut next, &mut trace);
-                    self.recorder.record(&self.space, *action, &trace);
+                    self.note(*action, &trace, &next);
                     let checked = done.and_then(|()| self.check(&next));
                     if let Err(wrong) = checked {
                         let mut path = self.path(&first, base + place);
@@ -203,6 +211,14 @@ impl Search<'_> {
             level = following;
         }
         Verdict::Holds
+    }
+
+    /// Writes down what was just done and has led to this state.
+    fn note(&mut self, action: Action, trace: &Trace, state: &State) {
+        self.recorder.record(&self.space, action, trace);
+        if let Some(notes) = &mut self.notes {
+            notes.take(&self.space, action, trace, state);
+        }
     }
 
     /// How a state was reached from the first one.

@@ -153,6 +153,12 @@ impl Space {
         self.logs.iter().find(|log| log.topic == topic && log.key == key).map(|log| log.slot)
     }
 
+    /// A service's ways through the logs of this key, in the order in which the logs were met.
+    pub fn readings_of(&self, service: usize, key: &str) -> impl Iterator<Item = &Reading> {
+        let logs = self.logs.iter().filter(move |log| log.key == key);
+        logs.flat_map(|log| &log.readings).map(|r| &self.readings[*r]).filter(move |r| r.service == service)
+    }
+
     pub fn service(&self, name: &str) -> Option<usize> {
         self.services.iter().position(|s| s.name == name)
     }

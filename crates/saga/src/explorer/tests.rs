@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use super::{
-    Explorer, Report, Verdict, View,
-    toy::{AddChair, Ask, Freed, Full, Seated, services},
+    Explorer, Kinds, Report, Verdict, View,
+    toy::{AddChair, Ask, Chairs, Freed, Full, Seated, services},
 };
 use crate::{AnyParticipant, Message, Outcome, Said, Service, Stop, Timer};
 
@@ -257,6 +257,70 @@ fn what_no_participant_may_do_is_found() {
         );
         assert_eq!(told, expected);
     }
+}
+
+/// What a service had heard of a guest or of the chairs, and what it had said then.
+fn answers(report: &Report, service: usize) -> Vec<(Vec<&str>, Vec<Vec<&str>>)> {
+    let list = |kinds: &Kinds| kinds.iter().copied().collect();
+    let of_service = report.answers.iter().filter(|((s, _), _)| *s == service);
+    of_service.map(|((_, heard), said)| (list(heard), said.iter().map(list).collect())).collect()
+}
+
+/// What is written and not read yet, what is passed over (the guest's Freed), and the timer were
+/// not heard.
+#[test]
+fn an_answer_is_all_that_was_said_when_so_much_was_heard() {
+    let report = one_guest(services()).without_repeats().with_answers().explore();
+    assert_eq!(
+        answers(&report, 0),
+        [
+            (vec!["Ask"], vec![vec!["Asked"], vec!["Asked", "Left"]]),
+            (vec!["Ask", "Seated"], vec![vec!["Asked"], vec!["Asked", "Left"]]),
+        ]
+    );
+    assert_eq!(
+        answers(&report, 1),
+        [
+            (vec!["AddChair"], vec![vec![]]),
+            (vec!["Asked"], vec![vec!["Seated"]]),
+            (vec!["Asked", "Left"], vec![vec!["Freed", "Seated"]]),
+        ]
+    );
+}
+
+#[test]
+fn an_answer_is_about_one_guest() {
+    let explorer = one_guest(services()).start("ask-2", ask("bob")).without_repeats().with_answers();
+    let report = explorer.explore();
+    assert_eq!(
+        answers(&report, 1)[1],
+        (vec!["Asked"], vec![vec!["Full"], vec!["Seated"]]),
+        "one each, and nobody both"
+    );
+}
+
+#[test]
+fn services_that_hear_the_same_answer_each_for_itself() {
+    let services = [("table", "tables"), ("cellar", "cellars")];
+    let services = services.map(|(name, topic)| Service::new(name, topic).with(Chairs));
+    let report = Explorer::new(services).start("chair", chair()).with_answers().explore();
+    for service in [0, 1] {
+        assert_eq!(answers(&report, service), [(vec!["AddChair"], vec![vec![]])]);
+    }
+}
+
+#[test]
+fn what_someone_else_writes_is_no_answer() {
+    let [_, table] = services();
+    let said = |kind, topic| Said { kind, topic, key: "ann".to_owned(), data: "\"ann\"".to_owned() };
+    let explorer = Explorer::new([table]).start("asked", said("Asked", "guests"));
+    let report = explorer.start("false", said("Seated", "tables")).with_answers().explore();
+    assert_eq!(answers(&report, 0), [(vec!["Asked"], vec![vec!["Full"]])]);
+}
+
+#[test]
+fn answers_are_told_only_when_they_are_asked_for() {
+    assert!(one_guest(services()).without_repeats().explore().answers.is_empty());
 }
 
 #[test]
