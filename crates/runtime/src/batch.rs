@@ -14,9 +14,11 @@ use uuid::Uuid;
 use crate::{
     cloudevents::{self, CONTENT_TYPE, CONTENT_TYPE_HEADER, Envelope, Structured, TYPE_HEADER},
     dead_letters,
+    intake::{Intake, Taken},
     record::{Record, partition_of},
-    store::{Instance, Lane, Outgoing, Position, Timer, Transaction},
+    store::{DeadLetter, Instance, Lane, Outgoing, Positions, Timer, Transaction},
     topology::Topology,
+    vitals::Counts,
 };
 
 /// How many ended instances one batch may forget.
@@ -30,7 +32,7 @@ pub struct Batch {
     /// Records to be looked at, each partition's in order.
     pub records: Vec<Record>,
     /// How far each partition has been read with this batch, records that were skipped included.
-    pub positions: HashMap<(String, i32), Position>,
+    pub positions: Positions,
     /// Timers that are due.
     pub due: Vec<Timer>,
     /// The outbox is in Kafka up to this place.
@@ -51,6 +53,10 @@ pub struct Done {
     pub outgoing: Vec<Outgoing>,
     /// The earliest that a timer is due which this batch has started.
     pub earliest_due_ms: Option<i64>,
+    /// What was done.
+    pub counts: Counts,
+    /// Why the last dead letter, if there is one, could not be used.
+    pub last_refusal: Option<String>,
 }
 
 /// What led to a decision, as what is said carries it on.
@@ -83,6 +89,8 @@ pub struct Work<'a> {
     changed_rows: BTreeSet<String>,
     outgoing: Vec<Outgoing>,
     earliest_due_ms: Option<i64>,
+    counts: Counts,
+    last_refusal: Option<String>,
 }
 
 impl<'a> Work<'a> {
@@ -110,11 +118,50 @@ impl<'a> Work<'a> {
             changed_rows: BTreeSet::new(),
             outgoing: Vec::new(),
             earliest_due_ms: None,
+            counts: Counts::default(),
+            last_refusal: None,
         }
     }
 
+    /// A record as it comes out of a topic, or anew out of the dead letters.
+    pub fn arrived(&mut self, record: &Record, intake: &Intake) -> Result<()> {
+        match intake.take(record) {
+            Taken::Skipped => Ok(()),
+            Taken::Newer(kind) => {
+                tracing::info!(service = self.service.name, %kind, "skipped: a newer version's type");
+                self.counts.newer += 1;
+                Ok(())
+            }
+            Taken::Heard(envelope) => self.heard(record, &envelope),
+            Taken::Unusable(misread) => self.unusable(record, misread.kind.as_deref(), &misread.reason),
+        }
+    }
+
+    /// A dead letter arrives again, as if for the first time.
+    pub fn redrive(&mut self, letter: &DeadLetter, intake: &Intake) -> Result<()> {
+        self.resolve(letter, "redriven");
+        self.touched.insert(letter.partition);
+        self.arrived(&dead_letters::record(letter), intake)
+    }
+
+    /// A dead letter is forgotten.
+    pub fn discard(&mut self, letter: &DeadLetter) {
+        self.resolve(letter, "discarded");
+    }
+
+    fn resolve(&mut self, letter: &DeadLetter, how: &str) {
+        tracing::info!(service = self.service.name, id = letter.id, "dead letter {how}");
+        let topic = self.topology.dead_letters();
+        self.outgoing.push(dead_letters::resolved(self.service.name, letter, topic, how, self.now_ms));
+    }
+
+    /// Takes a dead letter out of the store, if it is there.
+    pub fn take_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
+        self.transaction.take_dead_letter(id)
+    }
+
     /// A record that the service listens to.
-    pub fn heard(&mut self, record: &Record, envelope: &Envelope) -> Result<()> {
+    fn heard(&mut self, record: &Record, envelope: &Envelope) -> Result<()> {
         let arrival = Arrival::Message { kind: &envelope.kind, id: &envelope.id, data: &envelope.data };
         let cause = Cause {
             id: &envelope.id,
@@ -149,15 +196,16 @@ impl<'a> Work<'a> {
                     format!("'{}' is unknown, and this older than what is remembered", delivery.instance);
                 return self.unusable(record, None, &reason);
             }
-            if let Err(reason) = self.deliver(participant, &delivery, &cause)? {
-                self.unusable(record, Some(&envelope.kind), &reason)?;
+            match self.deliver(participant, &delivery, &cause)? {
+                Ok(()) => self.counts.heard += 1,
+                Err(reason) => self.unusable(record, Some(&envelope.kind), &reason)?,
             }
         }
         Ok(())
     }
 
     /// A record that can't be used. Where it is one that a step waits for, its participant hears so.
-    pub fn unusable(&mut self, record: &Record, kind: Option<&str>, reason: &str) -> Result<()> {
+    fn unusable(&mut self, record: &Record, kind: Option<&str>, reason: &str) -> Result<()> {
         self.dead_letter(record, reason)?;
         let (Some(kind), Some(key)) = (kind, record.key_text()) else { return Ok(()) };
         if partition_of(key, i32::try_from(self.lanes.len())?) != record.partition {
@@ -183,6 +231,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         self.touched.insert(timer.partition);
+        self.counts.timers += 1;
         let cause = Cause {
             id: &timer.cause_id,
             correlation: None,
@@ -376,6 +425,7 @@ impl<'a> Work<'a> {
     }
 
     fn put_out(&mut self, topic: &str, partition: i32, key: &str, kind: &str, value: Vec<u8>) {
+        self.counts.said += 1;
         let headers = [(CONTENT_TYPE_HEADER, CONTENT_TYPE), (TYPE_HEADER, kind)];
         self.outgoing.push(Outgoing {
             id: 0,
@@ -388,7 +438,9 @@ impl<'a> Work<'a> {
     }
 
     fn dead_letter(&mut self, record: &Record, reason: &str) -> Result<()> {
-        let letter = dead_letters::kept(self.service.name, record, reason);
+        let letter = dead_letters::kept(self.service.name, record, reason, self.now_ms);
+        self.counts.dead_letters += 1;
+        self.last_refusal = Some(letter.reason.clone());
         tracing::warn!(
             service = self.service.name,
             id = letter.id,
@@ -396,7 +448,7 @@ impl<'a> Work<'a> {
             reason = letter.reason,
             "dead letter"
         );
-        self.transaction.add_dead_letter(&letter, self.now_ms)?;
+        self.transaction.add_dead_letter(&letter)?;
         self.outgoing.push(dead_letters::published(self.service.name, &letter, self.topology.dead_letters()));
         Ok(())
     }
@@ -431,7 +483,9 @@ impl<'a> Work<'a> {
             lane.version += 1;
         }
         self.transaction.commit()?;
-        Ok((Done { outgoing: self.outgoing, earliest_due_ms: self.earliest_due_ms }, self.lanes))
+        self.counts.batches = 1;
+        let Work { outgoing, earliest_due_ms, counts, last_refusal, lanes, .. } = self;
+        Ok((Done { outgoing, earliest_due_ms, counts, last_refusal }, lanes))
     }
 }
 

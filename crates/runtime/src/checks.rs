@@ -43,6 +43,20 @@ fn refuse<T>(reason: String) -> Result<T> {
 pub fn partitions(lanes: &Lanes, reader: &Reader) -> Result<i32> {
     let mut needed = lanes.intake().topics();
     needed.extend([lanes.service_topic(), lanes.topology().dead_letters()]);
+    let count = shared_partitions(&needed, reader)?;
+    remember(lanes, "partitions", &count.to_string(), |known| {
+        format!(
+            "the topics have {count} partitions, and its store was made for {known}: the number can't be changed"
+        )
+    })?;
+    Ok(count)
+}
+
+/// The number of partitions that these topics share.
+///
+/// # Errors
+/// When a topic is missing or has another number, or Kafka does not answer.
+pub fn shared_partitions(needed: &[&str], reader: &Reader) -> Result<i32> {
     let until = Instant::now() + TOPICS_LIMIT;
     let counts = loop {
         let there = reader.partition_counts()?;
@@ -62,12 +76,16 @@ pub fn partitions(lanes: &Lanes, reader: &Reader) -> Result<i32> {
             "the topic {first} has {count} partitions and {other} has {differs}: all topics need the same number"
         ));
     }
-    remember(lanes, "partitions", &count.to_string(), |known| {
-        format!(
-            "the topics have {count} partitions, and its store was made for {known}: the number can't be changed"
-        )
-    })?;
     Ok(count)
+}
+
+/// Every partition of these topics.
+pub fn places(topics: &[&str], partitions: i32) -> Vec<(String, i32)> {
+    let of = |topic: &&str| {
+        let topic = (*topic).to_owned();
+        (0..partitions).map(move |partition| (topic.clone(), partition))
+    };
+    topics.iter().flat_map(of).collect()
 }
 
 /// Where to read on, after everything has been found to fit.
@@ -86,38 +104,39 @@ pub fn starting_offsets(
         format!("its store is that of the {known} service: use another file")
     })?;
     check_cluster(lanes, reader)?;
-    let all: Vec<(String, i32)> = lanes
-        .intake()
-        .topics()
-        .into_iter()
-        .flat_map(|topic| (0..partitions).map(move |partition| (topic.to_owned(), partition)))
-        .collect();
+    let all = places(&lanes.intake().topics(), partitions);
     let lows = ask(reader, &all, Offset::Beginning)?;
     let ends = ask(reader, &all, Offset::End)?;
     let known: HashMap<(String, i32), &Position> =
         positions.iter().map(|position| ((position.topic.clone(), position.partition), position)).collect();
     let mut start = Offsets::new();
-    let mut last = Offsets::new();
     for place in all {
         let (low, end) = (lows[&place], ends[&place]);
         let next = match known.get(&place) {
             None => low,
             Some(position) => {
                 check_position(lanes.name(), position, low, end)?;
-                if position.next_offset > low && position.fingerprint.is_some() {
-                    last.insert(place.clone(), position.next_offset - 1);
-                }
                 position.next_offset
             }
         };
         start.insert(place, next);
     }
-    check_last_records(lanes.name(), &known, &last, looker)?;
+    if let Some(((topic, partition), offset)) = last_records_are_there(&known, &lows, looker)? {
+        return refuse(format!(
+            "the record at offset {offset} of {topic}[{partition}] is not the one that {} has read there: the topic \
+             was made anew; use a new --data-dir",
+            lanes.name()
+        ));
+    }
     check_told(lanes, reader, &start, known.is_empty())?;
     Ok(start)
 }
 
-fn ask(reader: &Reader, places: &[(String, i32)], what: Offset) -> Result<Offsets> {
+/// Where partitions begin or end.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub fn ask(reader: &Reader, places: &[(String, i32)], what: Offset) -> Result<Offsets> {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in places {
         list.add_partition_offset(topic, *partition, what)?;
@@ -164,29 +183,34 @@ fn check_position(service: &str, position: &Position, low: i64, end: i64) -> Res
     Ok(())
 }
 
-fn check_last_records(
-    service: &str,
+/// Whether the last records that were read, where Kafka still has them, are still the same; else the
+/// place and offset of one that is not.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub fn last_records_are_there(
     known: &HashMap<(String, i32), &Position>,
-    last: &Offsets,
+    lows: &Offsets,
     looker: &Looker,
-) -> Result<()> {
-    let there = looker.first_records(last, ANSWER_LIMIT)?;
-    for (place, offset) in last {
+) -> Result<Option<((String, i32), i64)>> {
+    let read = |place: &(String, i32), position: &&Position| {
+        position.fingerprint.is_some() && lows.get(place).is_some_and(|low| position.next_offset > *low)
+    };
+    let last: Offsets = known
+        .iter()
+        .filter(|(place, position)| read(place, position))
+        .map(|(place, position)| (place.clone(), position.next_offset - 1))
+        .collect();
+    let there = looker.first_records(&last, ANSWER_LIMIT)?;
+    Ok(last.into_iter().find(|(place, offset)| {
         let same = there.get(place).is_some_and(|record| {
             let Record { timestamp_ms, key, value, .. } = record;
             record.offset == *offset
                 && Some(fingerprint(*timestamp_ms, key.as_deref(), value.as_deref()))
                     == known[place].fingerprint
         });
-        if !same {
-            return refuse(format!(
-                "the record at offset {offset} of {}[{}] is not the one that {service} has read there: the topic was \
-                 made anew; use a new --data-dir",
-                place.0, place.1
-            ));
-        }
-    }
-    Ok(())
+        !same
+    }))
 }
 
 /// What Kafka was told is never ahead of the store, unless the store is an old copy, or a new one.

@@ -33,6 +33,10 @@ pub struct Envelope {
     pub time_ms: i64,
     /// The same along a whole saga.
     pub correlation_id: Option<String>,
+    /// The record that led to it.
+    pub causation_id: Option<String>,
+    /// Its number among what its writer said in this partition. No service looks at it.
+    pub sequence: Option<u64>,
     /// W3C Trace Context.
     pub traceparent: Option<String>,
     /// The type's fields.
@@ -142,6 +146,8 @@ fn envelope(
         source: attribute("source"),
         time_ms: time.map_or(record.timestamp_ms, jiff::Timestamp::as_millisecond),
         correlation_id: attribute("correlationid").filter(|id| !id.is_empty()),
+        causation_id: attribute("causationid").filter(|id| id.len() <= MOST_ATTRIBUTE_BYTES),
+        sequence: attribute("sequence").and_then(|number| number.parse().ok()),
         traceparent: attribute("traceparent").filter(|parent| is_traceparent(parent)),
         kind,
         data,

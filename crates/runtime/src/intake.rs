@@ -26,6 +26,23 @@ pub enum Taken {
     Unusable(Misread),
 }
 
+/// Understands a record in any of its forms, if it is not too large.
+///
+/// # Errors
+/// Why it can't be understood.
+pub fn read(record: &Record) -> Result<Envelope, Misread> {
+    if record.size() > MOST_BYTES {
+        let reason =
+            format!("it has {} bytes of key, value and headers, of at most {MOST_BYTES}", record.size());
+        let kind = record.header(cloudevents::TYPE_HEADER).map(str::to_owned);
+        return Err(Misread {
+            kind: kind.or_else(|| peek_kind(record.value.as_deref().unwrap_or_default())),
+            reason,
+        });
+    }
+    cloudevents::read(record)
+}
+
 /// Knows what a service listens to.
 pub struct Intake {
     service: &'static str,
@@ -59,7 +76,7 @@ impl Intake {
 
     /// What a record is to the service.
     pub fn take(&self, record: &Record) -> Taken {
-        let misread = match self.read(record) {
+        let misread = match read(record) {
             Ok(envelope) if self.hears(&record.topic, &envelope.kind) => return Taken::Heard(envelope),
             Ok(envelope) if self.topology.holds(&record.topic, &envelope.kind) => return Taken::Skipped,
             Ok(envelope) if self.is_from_the_writer(&record.topic, &envelope) => {
@@ -83,19 +100,6 @@ impl Intake {
             }
             _ => Taken::Skipped,
         }
-    }
-
-    fn read(&self, record: &Record) -> Result<Envelope, Misread> {
-        if record.size() > MOST_BYTES {
-            let reason =
-                format!("it has {} bytes of key, value and headers, of at most {MOST_BYTES}", record.size());
-            let kind = record.header(cloudevents::TYPE_HEADER).map(str::to_owned);
-            return Err(Misread {
-                kind: kind.or_else(|| peek_kind(record.value.as_deref().unwrap_or_default())),
-                reason,
-            });
-        }
-        cloudevents::read(record)
     }
 
     fn hears(&self, topic: &str, kind: &str) -> bool {

@@ -150,6 +150,11 @@ impl Connection {
         }
     }
 
+    /// Its servers, `host:port`, comma-separated.
+    pub fn servers(&self) -> &str {
+        &self.servers
+    }
+
     /// Whether it is away at the moment.
     pub fn is_lost(&self) -> bool {
         self.state().lost.is_some()

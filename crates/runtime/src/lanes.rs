@@ -8,8 +8,9 @@ use saga::Service;
 
 use crate::{
     batch::{Batch, Done, Work},
-    intake::{Intake, Taken},
+    intake::Intake,
     reader::Offsets,
+    requests::{Resolution, What},
     store::{Lane, Outgoing, Position, Store},
     topology::Topology,
 };
@@ -103,16 +104,7 @@ impl Lanes {
         let mut work =
             Work::new(&self.service, &self.topology, self.retention, &self.lanes, transaction, now_ms);
         for record in &batch.records {
-            match self.intake.take(record) {
-                Taken::Skipped => {}
-                Taken::Newer(kind) => {
-                    tracing::info!(service = self.service.name, %kind, "skipped: a newer version's type");
-                }
-                Taken::Heard(envelope) => work.heard(record, &envelope)?,
-                Taken::Unusable(misread) => {
-                    work.unusable(record, misread.kind.as_deref(), &misread.reason)?
-                }
-            }
+            work.arrived(record, &self.intake)?;
         }
         for timer in &batch.due {
             work.timer(timer)?;
@@ -120,5 +112,29 @@ impl Lanes {
         let (done, lanes) = work.commit(&batch)?;
         self.lanes = lanes;
         Ok(done)
+    }
+
+    /// Does what a person asks for with a dead letter, in one transaction.
+    ///
+    /// # Errors
+    /// As [`Lanes::handle`].
+    pub fn resolve(&mut self, what: What, id: &str, now_ms: i64) -> Result<(Resolution, Option<Done>)> {
+        let transaction = self.store.begin()?;
+        let mut work =
+            Work::new(&self.service, &self.topology, self.retention, &self.lanes, transaction, now_ms);
+        let Some(letter) = work.take_dead_letter(id)? else { return Ok((Resolution::Unknown, None)) };
+        match what {
+            What::Discard => work.discard(&letter),
+            What::Redrive if !letter.is_whole => return Ok((Resolution::NotKept, None)),
+            What::Redrive => work.redrive(&letter, &self.intake)?,
+        }
+        let (done, lanes) = work.commit(&Batch::default())?;
+        self.lanes = lanes;
+        let resolution = match (what, &done.last_refusal) {
+            (What::Discard, _) => Resolution::Discarded,
+            (What::Redrive, None) => Resolution::Handled,
+            (What::Redrive, Some(reason)) => Resolution::RefusedAgain(reason.clone()),
+        };
+        Ok((resolution, Some(done)))
     }
 }

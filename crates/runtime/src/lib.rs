@@ -7,21 +7,34 @@
 mod batch;
 mod checks;
 mod cloudevents;
+mod commands;
 mod dead_letters;
+mod follower;
 mod intake;
 mod kafka;
 mod lanes;
 mod outbox;
 mod reader;
 mod record;
+mod requests;
 mod store;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod topology;
+mod vitals;
 mod worker;
 
+pub use cloudevents::{Envelope, Misread, rfc3339};
+pub use commands::{Commands, NotWritten, Place};
+pub use dead_letters::Told;
+pub use follower::{Beginning, Follower};
+pub use intake::read;
 pub use kafka::{Connection, KafkaSettings};
-pub use record::partition_of;
+pub use reader::{LogEnds, Offsets};
+pub use record::{Record, partition_of};
+pub use requests::{Requests, Resolution, What};
+pub use store::{DeadLetter, Known, Lock, Position, Positions, StoreView};
 pub use topology::Topology;
-pub use worker::{Stop, Worker, WorkerSettings};
+pub use vitals::{Counts, Pulse, Trouble, Vitals};
+pub use worker::{Shutdown, Worker, WorkerSettings, now_ms};

@@ -21,7 +21,6 @@ use rdkafka::{
 use crate::{
     batch::Batch,
     cloudevents::TYPE_HEADER,
-    intake::Intake,
     kafka::{Connection, KafkaSettings},
     record::{Headers, Record, fingerprint},
     store::Position,
@@ -98,11 +97,12 @@ impl Reader {
         &self.next
     }
 
-    /// Takes what has arrived, waiting for it up to `wait` when there is nothing.
+    /// Takes what has arrived, waiting for it up to `wait` when there is nothing. What `skips` (it is
+    /// asked with the topic, and the type that the header names) is passed over unread.
     ///
     /// # Errors
     /// When records are gone that were not read yet.
-    pub fn take(&mut self, intake: &Intake, wait: Duration) -> Result<Batch> {
+    pub fn take(&mut self, skips: impl Fn(&str, Option<&str>) -> bool, wait: Duration) -> Result<Batch> {
         let mut batch = Batch::default();
         let mut bytes = 0;
         let mut taken = 0;
@@ -132,7 +132,7 @@ impl Reader {
                     fingerprint: Some(fingerprint),
                 },
             );
-            if !intake.skips(&topic, header(&message, TYPE_HEADER)) {
+            if !skips(&topic, header(&message, TYPE_HEADER)) {
                 batch.records.push(owned(topic, &message));
             }
         }
@@ -236,6 +236,32 @@ pub fn offsets(list: &TopicPartitionList) -> Result<Offsets> {
             }
         })
         .collect()
+}
+
+/// Asks where topics end, for who wants to know how far a service is behind.
+pub struct LogEnds(BaseConsumer<Connection>);
+
+impl LogEnds {
+    /// Asks nothing yet.
+    ///
+    /// # Errors
+    /// When the settings are not valid.
+    pub fn new(settings: &KafkaSettings, connection: Connection, name: &str) -> Result<Self> {
+        let consumer = BaseConsumer::from_config_and_context(&settings.consumer(name), connection);
+        Ok(LogEnds(consumer.context("the Kafka consumer can't be made from the settings")?))
+    }
+
+    /// Where these partitions end now: the offset that the next record gets.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub fn ask<'p>(&self, places: impl IntoIterator<Item = &'p (String, i32)>) -> Result<Offsets> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in places {
+            list.add_partition_offset(topic, *partition, Offset::End)?;
+        }
+        offsets(&self.0.offsets_for_times(list, ANSWER_LIMIT).context("Kafka does not answer")?)
+    }
 }
 
 /// Looks at single records, apart from the reading that goes on.

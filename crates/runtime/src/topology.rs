@@ -42,6 +42,11 @@ impl Topology {
         format!("/{}/{service}", self.name)
     }
 
+    /// Who a CloudEvents `source` of this choreography names.
+    pub fn named_in<'s>(&self, source: &'s str) -> Option<&'s str> {
+        source.strip_prefix('/')?.strip_prefix(self.name)?.strip_prefix('/')
+    }
+
     /// The CloudEvents `dataschema` of a type.
     pub fn schema(&self, kind: &str) -> String {
         format!("urn:{}:{kind}:1", self.name)

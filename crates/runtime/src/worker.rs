@@ -4,7 +4,6 @@
 //! Whatever goes wrong, the lanes start anew from the store.
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -26,9 +25,11 @@ use crate::{
     lanes::Lanes,
     outbox::Publisher,
     reader::{Looker, Reader},
-    store::{Position, Store},
+    requests::{Request, Requests},
+    store::{Positions, Store},
     timers::Timers,
     topology::Topology,
+    vitals::Vitals,
 };
 
 /// How long a worker waits for something to arrive before it looks whether it shall stop.
@@ -53,22 +54,24 @@ pub struct WorkerSettings {
 
 /// Asks workers to stop: to take no more input, and to publish what is committed.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Shutdown(Arc<AtomicBool>);
 
-impl Stop {
+impl Shutdown {
     /// Asks all that hold a copy of this.
     pub fn now(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn is_asked(&self) -> bool {
+    /// Whether somebody has asked.
+    pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// A running service.
 pub struct Worker {
-    service: &'static str,
+    vitals: Vitals,
+    requests: Requests,
     ready: Receiver<()>,
     thread: JoinHandle<Result<()>>,
 }
@@ -83,26 +86,40 @@ impl Worker {
         topology: Topology,
         settings: WorkerSettings,
         connection: Connection,
-        stop: Stop,
+        shutdown: Shutdown,
     ) -> Result<Worker> {
         let name = service.name;
         let store = Store::open(&settings.store)?;
         let lanes = Lanes::new(service, topology, settings.retention, store);
         let (is_ready, ready) = channel();
+        let vitals = Vitals::new(name);
+        let (requests, requested) = Requests::new();
         let run = Run {
             lanes,
             settings: settings.kafka,
             connection,
-            stop,
+            shutdown,
+            vitals: vitals.clone(),
+            requested,
             is_ready,
             is_running: false,
-            skipped: HashMap::new(),
+            skipped: Positions::new(),
         };
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || run.until_stopped())
             .with_context(|| format!("no thread for the {name} service"))?;
-        Ok(Worker { service: name, ready, thread })
+        Ok(Worker { vitals, requests, ready, thread })
+    }
+
+    /// How the service is.
+    pub fn vitals(&self) -> Vitals {
+        self.vitals.clone()
+    }
+
+    /// A way to ask the service for something.
+    pub fn requests(&self) -> Requests {
+        self.requests.clone()
     }
 
     /// Waits until the service takes work; tells whether it does, or has ended instead.
@@ -115,7 +132,7 @@ impl Worker {
     /// # Errors
     /// Why it could not go on.
     pub fn join(self) -> Result<()> {
-        let service = self.service;
+        let service = self.vitals.service();
         match self.thread.join() {
             Ok(result) => result.with_context(|| format!("the {service} service can't go on")),
             Err(_) => Err(anyhow!("the {service} service has failed: this is a bug in the program")),
@@ -127,22 +144,25 @@ struct Run {
     lanes: Lanes,
     settings: KafkaSettings,
     connection: Connection,
-    stop: Stop,
+    shutdown: Shutdown,
+    vitals: Vitals,
+    requested: Receiver<Request>,
     is_ready: Sender<()>,
     is_running: bool,
     /// How far records have been read that nobody listens to; committed with the next batch.
-    skipped: HashMap<(String, i32), Position>,
+    skipped: Positions,
 }
 
 impl Run {
     fn until_stopped(mut self) -> Result<()> {
         let mut attempts = 0;
-        while !self.stop.is_asked() {
+        while !self.shutdown.is_asked() {
             self.is_running = false;
             let Err(error) = self.start_and_run() else { break };
             if error.is::<Refusal>() {
                 return Err(error);
             }
+            self.vitals.troubled(format!("{error:#}"), now_ms());
             attempts = if self.is_running { 0 } else { attempts + 1 };
             // When Kafka is away that has been said; and what is over at the second attempt to start
             // is not worth a line.
@@ -165,25 +185,28 @@ impl Run {
         let (positions, outbox) = self.lanes.take_over(partitions)?;
         let start = checks::starting_offsets(&self.lanes, &positions, partitions, &reader, &looker)?;
         self.lanes.begin_at(&start, &positions)?;
-        reader.start(start)?;
+        reader.start(start.clone())?;
         let mut publisher = Publisher::new(&self.settings, self.connection.clone(), &group)?;
         publisher.publish(outbox)?;
         let mut timers = Timers::new(self.lanes.store())?;
         self.is_running = true;
         self.skipped.clear();
+        self.vitals.ready(&start);
         // Nobody may be waiting any more, on a later start.
         let _ = self.is_ready.send(());
         tracing::info!(service = self.lanes.name(), lanes = partitions, "ready");
 
         let mut told = Instant::now();
         let mut untold = false;
-        while !self.stop.is_asked() {
+        while !self.shutdown.is_asked() {
             let wait = timers.nothing_due_for(now_ms(), MOST_WAIT);
-            let mut batch = reader.take(self.lanes.intake(), wait)?;
+            let intake = self.lanes.intake();
+            let mut batch = reader.take(|topic, kind| intake.skips(topic, kind), wait)?;
             batch.due =
                 timers.due(now_ms(), &reader, batch.positions.is_empty(), self.lanes.store(), &looker)?;
             untold |= !batch.positions.is_empty();
             self.handle(batch, &mut publisher, &mut timers)?;
+            self.do_as_asked(&publisher, &mut timers)?;
             if told.elapsed() > TELL_EVERY {
                 told = Instant::now();
                 self.settle(&mut publisher)?;
@@ -202,9 +225,24 @@ impl Run {
         batch.positions = std::mem::take(&mut self.skipped);
         batch.published_up_to = publisher.news();
         let heard_timers = !batch.due.is_empty();
+        let positions = batch.positions.clone();
         let done = self.lanes.handle(batch, now_ms())?;
+        self.vitals.committed(positions, done.counts);
         publisher.publish(done.outgoing)?;
         timers.committed(heard_timers, done.earliest_due_ms, self.lanes.store())
+    }
+
+    fn do_as_asked(&mut self, publisher: &Publisher, timers: &mut Timers) -> Result<()> {
+        while let Ok(Request { what, dead_letter, answer }) = self.requested.try_recv() {
+            let (resolution, done) = self.lanes.resolve(what, &dead_letter, now_ms())?;
+            // Whoever asked may have gone.
+            let _ = answer.send(resolution);
+            let Some(done) = done else { continue };
+            self.vitals.committed(Positions::new(), done.counts);
+            publisher.publish(done.outgoing)?;
+            timers.committed(false, done.earliest_due_ms, self.lanes.store())?;
+        }
+        Ok(())
     }
 
     /// Commits what no batch has taken along: how far was read, and what of the outbox is in Kafka.
@@ -212,7 +250,10 @@ impl Run {
         let positions = std::mem::take(&mut self.skipped);
         let published_up_to = publisher.news();
         if !positions.is_empty() || published_up_to.is_some() {
-            self.lanes.handle(Batch { positions, published_up_to, ..Batch::default() }, now_ms())?;
+            let read = positions.clone();
+            let done =
+                self.lanes.handle(Batch { positions, published_up_to, ..Batch::default() }, now_ms())?;
+            self.vitals.committed(read, done.counts);
         }
         Ok(())
     }
@@ -236,7 +277,8 @@ impl Run {
     }
 }
 
-fn now_ms() -> i64 {
+/// The time, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -9,11 +9,26 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// Takes the lock beside the store at `path`; it is held until the file is dropped.
-///
-/// # Errors
-/// Names the process that holds it.
-pub(super) fn take(path: &Path) -> Result<File> {
+/// The lock of a store, held until it is dropped.
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock beside the store at `path`, and makes the folder where it is missing.
+    ///
+    /// # Errors
+    /// Names the process that holds it.
+    pub fn take(path: &Path) -> Result<Lock> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("the folder {} can't be made", folder.display()))?;
+        }
+        take(path).map(|file| Lock { _file: file })
+    }
+}
+
+fn take(path: &Path) -> Result<File> {
     let lock_path = path.with_extension("lock");
     let mut file = OpenOptions::new()
         .read(true)

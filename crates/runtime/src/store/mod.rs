@@ -2,8 +2,13 @@
 
 mod lock;
 mod sqlite;
+mod view;
 
+pub use lock::Lock;
 pub use sqlite::{Store, Transaction};
+pub use view::{Known, StoreView};
+
+use std::collections::HashMap;
 
 use crate::record::Headers;
 
@@ -26,6 +31,9 @@ pub struct Lane {
     /// The number of the last record that was said there.
     pub sequence: i64,
 }
+
+/// How far partitions have been read, by topic and partition.
+pub type Positions = HashMap<(String, i32), Position>;
 
 /// How far a partition has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,12 +104,18 @@ pub struct DeadLetter {
     pub partition: i32,
     /// The record's offset.
     pub offset: i64,
+    /// The record's time stamp in Kafka, in milliseconds since 1970.
+    pub timestamp_ms: i64,
     /// The record's key.
     pub key: Option<Vec<u8>>,
     /// The record's headers.
     pub headers: Headers,
-    /// The record's value; `None` also where it is too large to be kept.
+    /// The record's value.
     pub value: Option<Vec<u8>>,
+    /// Whether key, headers and value are kept: a record that is too large is not.
+    pub is_whole: bool,
     /// Why it could not be used.
     pub reason: String,
+    /// When that was found, in milliseconds since 1970.
+    pub at_ms: i64,
 }

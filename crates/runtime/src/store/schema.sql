@@ -68,9 +68,11 @@ CREATE TABLE dead_letter (
     topic     TEXT    NOT NULL,
     partition INTEGER NOT NULL,
     offset    INTEGER NOT NULL,
+    timestamp_ms INTEGER NOT NULL, -- Kafka's
     key       BLOB,
     headers   TEXT    NOT NULL,
     value     BLOB,
+    is_whole  INTEGER NOT NULL, -- 0 where it was too large, and only where it stands is kept
     reason    TEXT    NOT NULL,
     at_ms     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

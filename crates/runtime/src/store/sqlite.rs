@@ -1,12 +1,12 @@
 //! The store on SQLite: one file for each service, one writer.
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, types::Type};
 use serde::{Deserialize, Serialize};
 
-use super::{DeadLetter, Instance, Lane, Outgoing, Position, Taken, Timer, lock};
+use super::{DeadLetter, Instance, Lane, Outgoing, Position, Taken, Timer, lock::Lock};
 use crate::record::Headers;
 
 const SCHEMA_VERSION: i64 = 1;
@@ -14,7 +14,7 @@ const SCHEMA_VERSION: i64 = 1;
 /// The store of one service. It belongs to one process, and in it to one thread.
 pub struct Store {
     connection: Connection,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Store {
@@ -23,11 +23,7 @@ impl Store {
     /// # Errors
     /// When another process owns it, or the file can't be used.
     pub fn open(path: &Path) -> Result<Store> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("the folder {} can't be made", folder.display()))?;
-        }
-        let lock = lock::take(path)?;
+        let lock = Lock::take(path)?;
         let connection =
             connect(path).with_context(|| format!("the store {} can't be opened", path.display()))?;
         Ok(Store { connection, _lock: lock })
@@ -178,16 +174,37 @@ fn connect(path: &Path) -> Result<Connection> {
 }
 
 fn outgoing(row: &Row) -> rusqlite::Result<Outgoing> {
-    let headers: String = row.get(4)?;
     Ok(Outgoing {
         id: row.get(0)?,
         topic: row.get(1)?,
         partition: row.get(2)?,
         key: row.get(3)?,
-        headers: read_headers(&headers)
-            .map_err(|e| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(e)))?,
+        headers: headers(row, 4)?,
         value: row.get(5)?,
     })
+}
+
+/// A row of the columns id, topic, partition, offset, timestamp_ms, key, headers, value, is_whole, reason, at_ms.
+pub(super) fn dead_letter(row: &Row) -> rusqlite::Result<DeadLetter> {
+    Ok(DeadLetter {
+        id: row.get(0)?,
+        topic: row.get(1)?,
+        partition: row.get(2)?,
+        offset: row.get(3)?,
+        timestamp_ms: row.get(4)?,
+        key: row.get(5)?,
+        headers: headers(row, 6)?,
+        value: row.get(7)?,
+        is_whole: row.get(8)?,
+        reason: row.get(9)?,
+        at_ms: row.get(10)?,
+    })
+}
+
+fn headers(row: &Row, column: usize) -> rusqlite::Result<Headers> {
+    let json: String = row.get(column)?;
+    read_headers(&json)
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
 }
 
 /// A header's value: text where it is UTF-8, so that a person can read it.
@@ -357,24 +374,39 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// When the file can't be written.
-    pub fn add_dead_letter(&self, letter: &DeadLetter, now_ms: i64) -> Result<()> {
+    pub fn add_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
         self.0
             .prepare_cached(
-                "INSERT OR REPLACE INTO dead_letter (id, topic, partition, offset, key, headers, value, reason, at_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT OR REPLACE INTO dead_letter
+                 (id, topic, partition, offset, timestamp_ms, key, headers, value, is_whole, reason, at_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 letter.id,
                 letter.topic,
                 letter.partition,
                 letter.offset,
+                letter.timestamp_ms,
                 letter.key,
                 json(&letter.headers),
                 letter.value,
+                letter.is_whole,
                 letter.reason,
-                now_ms
+                letter.at_ms
             ])?;
         Ok(())
+    }
+
+    /// Takes a dead letter out of the store, if it is there.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn take_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
+        let mut delete = self.0.prepare_cached(
+            "DELETE FROM dead_letter WHERE id = ?1
+             RETURNING id, topic, partition, offset, timestamp_ms, key, headers, value, is_whole, reason, at_ms",
+        )?;
+        Ok(delete.query_row([id], dead_letter).optional()?)
     }
 
     /// Remembers how far a partition has been read.

@@ -20,7 +20,7 @@ use saga::Service;
 use tempfile::TempDir;
 
 use crate::{
-    Connection, KafkaSettings, Stop, Worker, WorkerSettings,
+    Connection, KafkaSettings, Shutdown, Worker, WorkerSettings,
     record::Record,
     tests::{
         kit::{PARTITIONS, RETENTION, folder},
@@ -86,7 +86,7 @@ impl Broker {
 
     /// Starts a service on this store.
     pub fn start_on(&self, service: Service, store: &Path) -> Running {
-        let stop = Stop::default();
+        let stop = Shutdown::default();
         let connection = Connection::new("the mock");
         let settings =
             WorkerSettings { kafka: self.settings(), store: store.to_owned(), retention: RETENTION };
@@ -170,7 +170,7 @@ fn client(cluster: &MockCluster<'static, DefaultProducerContext>) -> ClientConfi
 /// A service that runs. Dropped, it is stopped, so that a test that fails ends.
 pub struct Running {
     worker: Option<Worker>,
-    stop: Stop,
+    stop: Shutdown,
 }
 
 impl Running {

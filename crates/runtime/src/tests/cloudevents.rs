@@ -39,6 +39,8 @@ fn structured_mode() {
         source: Some("/onboarding/identity".to_owned()),
         time_ms: 1_795_255_200_123,
         correlation_id: Some("the-saga".to_owned()),
+        causation_id: None,
+        sequence: None,
         traceparent: Some(TRACE.to_owned()),
         data: json!({"user": "ada", "type": "of the data"}),
     };
@@ -82,6 +84,8 @@ fn binary_mode() {
         source: Some("/somewhere".to_owned()),
         time_ms: 1_795_255_200_123,
         correlation_id: Some("the-saga".to_owned()),
+        causation_id: None,
+        sequence: None,
         traceparent: Some(TRACE.to_owned()),
         data: json!({"user": "ada", "id": "of the data", "data": {"also": "of the data"}}),
     };
@@ -97,6 +101,8 @@ fn bare_json() {
         source: None,
         time_ms: NOON_MS,
         correlation_id: None,
+        causation_id: None,
+        sequence: None,
         traceparent: None,
         data: json!({"type": "SignUp", "user": "ada", "team": "red"}),
     };
@@ -286,6 +292,8 @@ fn a_written_record_reads_back_to_what_was_said() {
         source: Some("/onboarding/identity".to_owned()),
         time_ms: NOON_MS,
         correlation_id: Some("the-saga".to_owned()),
+        causation_id: Some("the-cause".to_owned()),
+        sequence: Some(17),
         traceparent: Some(TRACE.to_owned()),
         data: json!({"user": "ada \0 \" ü"}),
     };

@@ -4,6 +4,7 @@
 mod broker;
 mod cloudevents;
 mod crashes;
+mod decoder;
 mod intake;
 mod kit;
 mod lanes;

@@ -7,7 +7,9 @@ use tempfile::TempDir;
 
 use crate::{
     record::Headers,
-    store::{DeadLetter, Instance, Lane, Outgoing, Position, Store, Taken, Timer, Transaction},
+    store::{
+        DeadLetter, Instance, Known, Lane, Outgoing, Position, Store, StoreView, Taken, Timer, Transaction,
+    },
     tests::kit::{folder, query, store_in},
 };
 
@@ -413,33 +415,65 @@ fn only_what_ended_long_ago_is_forgotten(place: &dyn Place) {
 }
 
 fn dead_letters_are_kept(place: &dyn Place) {
-    let letter = DeadLetter {
+    let letter = letter();
+    let mut store = place.open();
+    commit(&mut store, |t| {
+        t.add_dead_letter(&letter).unwrap();
+        // The same record once more: no reason to fail.
+        t.add_dead_letter(&DeadLetter { at_ms: 2, ..letter.clone() }).unwrap();
+    });
+    commit(&mut store, |t| {
+        assert_eq!(t.take_dead_letter("another").unwrap(), None);
+        assert_eq!(t.take_dead_letter(&letter.id).unwrap(), Some(DeadLetter { at_ms: 2, ..letter.clone() }));
+        assert_eq!(t.take_dead_letter(&letter.id).unwrap(), None);
+    });
+}
+
+fn letter() -> DeadLetter {
+    DeadLetter {
         id: "billing-users-2-7".to_owned(),
         topic: "users".to_owned(),
         partition: 2,
         offset: 7,
+        timestamp_ms: 3,
         key: Some(b"\xff\0".to_vec()),
-        headers: vec![("name".to_owned(), Some(b"\xff".to_vec()))],
+        headers: vec![("name".to_owned(), Some(b"\xff".to_vec())), ("none".to_owned(), None)],
         value: None,
+        is_whole: true,
         reason: "a\0b".to_owned(),
-    };
-    commit(&mut place.open(), |t| {
-        t.add_dead_letter(&letter, 1).unwrap();
-        // The same record once more: no reason to fail.
-        t.add_dead_letter(&letter, 2).unwrap();
-    });
+        at_ms: 1,
+    }
 }
 
 // ---- what only SQLite's file has ----
 
 #[test]
-fn a_dead_letter_s_fields_are_all_in_the_file() {
+fn a_view_sees_what_is_committed_while_the_writer_is_at_work() {
     let place = Sqlite::new();
-    dead_letters_are_kept(&place);
-    let fields = "id || '|' || topic || '|' || partition || '|' || offset || '|' || hex(key) || '|' || headers \
-                  || '|' || ifnull(value, 'NULL') || '|' || hex(reason) || '|' || at_ms";
-    let found = query(&place.file(), &format!("SELECT {fields} FROM dead_letter"));
-    assert_eq!(found, [r#"billing-users-2-7|users|2|7|FF00|[["name",[255]]]|NULL|610062|2"#]);
+    let mut store = place.open();
+    let view = StoreView::open(&place.file()).unwrap();
+    let ada = Instance { state: "{}".to_owned(), correlation: None, ended: false };
+    assert_eq!(view.instance("account", "ada").unwrap(), None);
+    commit(&mut store, |t| {
+        t.set_instance("account", "ada", &ada, 7).unwrap();
+        t.set_row("funds", "5").unwrap();
+        t.add_dead_letter(&letter()).unwrap();
+        t.add_dead_letter(&DeadLetter { id: "older".to_owned(), at_ms: 0, ..letter() }).unwrap();
+    });
+    let uncommitted = store.begin().unwrap();
+    uncommitted.set_row("funds", "6").unwrap();
+    assert_eq!(
+        view.instance("account", "ada").unwrap(),
+        Some(Known { state: "{}".to_owned(), changed_ms: 7 })
+    );
+    assert_eq!(view.row("funds").unwrap().as_deref(), Some("5"));
+    assert_eq!(view.row("none").unwrap(), None);
+    let ids: Vec<String> = view.dead_letters(9).unwrap().into_iter().map(|letter| letter.id).collect();
+    assert_eq!(ids, ["older", "billing-users-2-7"]);
+    assert_eq!(view.dead_letters(1).unwrap().len(), 1);
+    assert_eq!(view.dead_letter("billing-users-2-7").unwrap(), Some(letter()));
+    assert_eq!(view.dead_letter_count().unwrap(), (2, Some(0)));
+    assert_eq!(view.outbox_length().unwrap(), 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use rdkafka::{
 use serde_json::Value;
 
 use crate::{
-    Connection, KafkaSettings, Stop, Worker, WorkerSettings,
+    Connection, KafkaSettings, Shutdown, Worker, WorkerSettings,
     lanes::Lanes,
     partition_of,
     reader::{Looker, Offsets},
@@ -525,8 +525,13 @@ fn a_store_that_another_owner_has_is_refused_at_once() {
         store: broker.store("identity"),
         retention: RETENTION,
     };
-    let second =
-        Worker::start(identity(PATIENCE), topology(), settings, Connection::new("nowhere"), Stop::default());
+    let second = Worker::start(
+        identity(PATIENCE),
+        topology(),
+        settings,
+        Connection::new("nowhere"),
+        Shutdown::default(),
+    );
     let error = second.err().unwrap().to_string();
     assert!(error.contains(&format!("in use by process {}", std::process::id())), "{error}");
     service.stop();

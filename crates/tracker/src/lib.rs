@@ -1,0 +1,23 @@
+//! The read model: where every order stands, and how it came there.
+
+mod audit;
+mod event;
+mod ingest;
+mod order;
+mod reading;
+mod status;
+mod store;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod view;
+mod waiting;
+
+pub use event::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_REDRIVEN, Event};
+pub use ingest::{Handle, Tracker, TrackerSettings};
+pub use runtime::Position;
+pub use status::Status;
+pub use store::{Added, Batch, Sequence, Store};
+pub use timeline::{Summary, Timeline};
+pub use view::{Filter, View};
+pub use waiting::Waiting;

@@ -1,0 +1,100 @@
+//! What a record says of an order.
+
+use contract::{
+    Id,
+    topics::{DEAD_LETTERS, INVENTORY_COMMANDS, PAYMENTS_COMMANDS},
+};
+use runtime::{Envelope, Record, Told, Topology, partition_of, read as understand};
+use serde_json::{Map, Value, json};
+
+use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_REDRIVEN, Event};
+
+/// Who wrote a command that names no source.
+const SOMEONE: &str = "someone";
+
+/// What a record says.
+pub struct Reading {
+    /// Of an order, if it is about one.
+    pub event: Option<Event>,
+    /// Its number among what its writer said in its partition, if its writer said it.
+    pub sequence: Option<i64>,
+}
+
+/// Reads a record; `None` for one that services could not use either. It is a dead letter then.
+pub fn read(record: &Record, topology: &Topology, partitions: i32) -> Option<Reading> {
+    if &*record.topic == DEAD_LETTERS {
+        return Some(Reading { event: dead_letter(record), sequence: None });
+    }
+    let envelope = understand(record).ok()?;
+    let writer = topology.writer(&record.topic);
+    let is_writers =
+        writer.is_some() && envelope.source.as_deref() == writer.map(|w| topology.source(w)).as_deref();
+    let sequence = envelope.sequence.filter(|_| is_writers).and_then(|n| i64::try_from(n).ok());
+    Some(Reading { sequence, event: event(record, envelope, topology, partitions) })
+}
+
+fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i32) -> Option<Event> {
+    let order = envelope.data.get("order_id")?.as_str()?.to_owned();
+    let order = Id::try_from(order).ok()?;
+    let writer = topology.writer(&record.topic);
+    // An event in another lane is a dead letter; a command there is forwarded, and known by its id.
+    if writer.is_some() && partition_of(&order, partitions) != record.partition {
+        return None;
+    }
+    let service = match (envelope.source.as_deref(), writer) {
+        (Some(source), _) => topology.named_in(source).unwrap_or(source),
+        // On a service's own topic: someone who plays its part.
+        (None, Some(writer)) => writer,
+        (None, None) => SOMEONE,
+    };
+    Some(Event {
+        service: service.to_owned(),
+        id: envelope.id,
+        kind: envelope.kind,
+        cause: envelope.causation_id,
+        time_ms: envelope.time_ms,
+        order: order.to_string(),
+        data: envelope.data,
+    })
+}
+
+fn dead_letter(record: &Record) -> Option<Event> {
+    let letter = Told::read(record)?;
+    // Other keys are those of customers and SKUs.
+    if [PAYMENTS_COMMANDS, INVENTORY_COMMANDS].contains(&letter.topic.as_str()) {
+        return None;
+    }
+    let order = Id::try_from(record.key_text()?).ok()?;
+    let kind = match letter.resolved.as_deref() {
+        None => DEAD_LETTER,
+        Some("redriven") => DEAD_LETTER_REDRIVEN,
+        Some("discarded") => DEAD_LETTER_DISCARDED,
+        Some(_) => return None,
+    };
+    let read = understand(record).ok();
+    let of_type = read.as_ref().map(|envelope| envelope.kind.clone());
+    let cause = match letter.resolved {
+        Some(_) => None,
+        None => read.map(|envelope| envelope.id),
+    };
+    let mut data = Map::new();
+    data.insert("dead_letter".to_owned(), json!(letter.id));
+    if let Some(of_type) = of_type {
+        data.insert("type".to_owned(), json!(of_type));
+    }
+    data.insert("topic".to_owned(), json!(letter.topic));
+    data.insert("partition".to_owned(), json!(letter.partition));
+    data.insert("offset".to_owned(), json!(letter.offset));
+    data.insert("reason".to_owned(), json!(letter.reason));
+    Some(Event {
+        // It may be refused and redriven again, each time of its own. What was redriven comes before
+        // what was refused again at the same time, in the order of the alphabet too.
+        id: format!("{}@{}/{}", letter.id, letter.time_ms, letter.resolved.as_deref().unwrap_or("refused")),
+        kind: kind.to_owned(),
+        service: letter.service,
+        cause,
+        time_ms: letter.time_ms,
+        order: order.to_string(),
+        data: Value::Object(data),
+    })
+}

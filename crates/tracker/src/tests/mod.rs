@@ -1,0 +1,6 @@
+mod causes;
+mod kit;
+mod many;
+mod store;
+mod summary;
+mod waiting;

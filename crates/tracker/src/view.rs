@@ -1,0 +1,199 @@
+//! The way out of the read model, beside the thread that writes it.
+
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params, types::Type};
+
+use crate::{
+    Event, Status, Summary, Timeline,
+    store::{ORDER_COLUMNS, numbered, read_order},
+    timeline::in_causal_order,
+    waiting::{self, Seen, waiting_for},
+};
+
+/// Which orders to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those that stand here.
+    pub status: Option<Status>,
+    /// Only those that have not ended, and of which nothing has happened for so many milliseconds.
+    pub stuck_for_ms: Option<i64>,
+    /// How many at most: the newest.
+    pub limit: usize,
+}
+
+/// The newest hundred.
+impl Default for Filter {
+    fn default() -> Self {
+        Filter { status: None, stuck_for_ms: None, limit: 100 }
+    }
+}
+
+/// Reads a store, from any thread. What a batch adds is seen as a whole or not at all.
+pub struct View {
+    connection: Mutex<Connection>,
+}
+
+impl View {
+    /// Opens the store at `path`, which [`crate::Store::open`] has made, for reading. The first time
+    /// in a process, this also draws the map of the choreography, which takes a moment.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn open(path: &Path) -> Result<View> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .with_context(|| format!("the store {} can't be opened for reading", path.display()))?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.set_prepared_statement_cache_capacity(16);
+        // Not when the first reader waits for it.
+        waiting::map();
+        Ok(View { connection: Mutex::new(connection) })
+    }
+
+    /// Everything known of an order, at the time `now_ms`; `None` if that is nothing.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn timeline(&self, order_id: &str, now_ms: i64) -> Result<Option<Timeline>> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        let found = transaction
+            .prepare_cached(FIND)?
+            .query_row([order_id], |row| Ok((numbered(row, 0, &Status::ALL)?, row.get(1)?)))
+            .optional()?;
+        let Some((status, number)) = found else {
+            return Ok(None);
+        };
+        let events = in_causal_order(events(&transaction, number, order_id)?);
+        let seen: Vec<Seen> = events.iter().map(Seen::of).collect();
+        let waiting_for = waiting_for(status, &seen, now_ms);
+        Ok(Some(Timeline { order_id: order_id.to_owned(), status, events, waiting_for }))
+    }
+
+    /// The orders that pass a filter at the time `now_ms`, newest first.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn orders(&self, filter: &Filter, now_ms: i64) -> Result<Vec<Summary>> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        let untouched_since = filter.stuck_for_ms.map(|ms| now_ms.saturating_sub(ms));
+        let status = filter.status.map(|status| status as i64);
+        let mut read = transaction.prepare_cached(&list(filter))?;
+        let mut rows =
+            read.query(params![status, untouched_since, i64::try_from(filter.limit).unwrap_or(i64::MAX)])?;
+        let mut summaries = Vec::new();
+        while let Some(row) = rows.next()? {
+            let order = read_order(row)?;
+            let waiting_for = if order.status.ended() {
+                Vec::new()
+            } else {
+                waiting_for(order.status, &seen(&transaction, row.get(8)?)?, now_ms)
+            };
+            summaries.push(Summary::of(row.get(9)?, order, waiting_for));
+        }
+        Ok(summaries)
+    }
+
+    /// Nothing is left half done by whoever panicked with it: it only reads.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The statement that lists what passes: ?1 the status, ?2 since when it is untouched, ?3 how many.
+/// It names its index, so that it is refused rather than slow.
+fn list(filter: &Filter) -> String {
+    let (index, condition) = match filter {
+        Filter { status: None, stuck_for_ms: None, .. } => ("listed", "status > 0"),
+        Filter { status: Some(status), stuck_for_ms: None, .. } if status.ended() => {
+            ("listed_ended", "ended = 1 AND status = ?1")
+        }
+        Filter { .. } => (
+            "listed_open",
+            "ended = 0 AND status > 0 AND (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR updated_ms <= ?2)",
+        ),
+    };
+    format!(
+        "SELECT {ORDER_COLUMNS}, number, order_id FROM known_order INDEXED BY {index} WHERE {condition}
+         ORDER BY placed_ms DESC, number DESC LIMIT ?3"
+    )
+}
+
+fn events(transaction: &Transaction, number: i64, order_id: &str) -> Result<Vec<Event>> {
+    let mut read = transaction.prepare_cached(EVENTS)?;
+    let events = read.query_map([number], |row| {
+        let data: String = row.get(5)?;
+        Ok(Event {
+            id: row.get(0)?,
+            kind: row.get(1)?,
+            service: row.get(2)?,
+            cause: row.get(3)?,
+            time_ms: row.get(4)?,
+            order: order_id.to_owned(),
+            data: serde_json::from_str(&data)
+                .map_err(|e| rusqlite::Error::FromSqlConversionFailure(5, Type::Text, e.into()))?,
+        })
+    })?;
+    Ok(events.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What `waiting_for` needs of an order's events.
+fn seen(transaction: &Transaction, number: i64) -> Result<Vec<Seen>> {
+    let mut read = transaction.prepare_cached(SEEN)?;
+    let seen = read.query_map([number], |row| Ok(Seen { kind: row.get(0)?, time_ms: row.get(1)? }))?;
+    Ok(seen.collect::<rusqlite::Result<_>>()?)
+}
+
+const FIND: &str = "SELECT status, number FROM known_order WHERE order_id = ?1";
+const EVENTS: &str = "SELECT id, kind, service, cause, time_ms, data FROM event WHERE order_number = ?1";
+const SEEN: &str = "SELECT kind, time_ms FROM event WHERE order_number = ?1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, UNTOUCHED};
+
+    #[test]
+    fn no_statement_scans_a_table_or_sorts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tracker.db");
+        let _store = Store::open(&path).unwrap();
+        let view = View::open(&path).unwrap();
+        let open = |status| list(&Filter { status, stuck_for_ms: Some(1), ..Filter::default() });
+        let ended = Filter { status: Some(Status::Completed), ..Filter::default() };
+        let scan = "SCAN known_order USING INDEX ";
+        for (statement, plan) in [
+            (list(&Filter::default()), format!("{scan}listed")),
+            (list(&ended), "SEARCH known_order USING INDEX listed_ended (status=?)".to_owned()),
+            (open(None), format!("{scan}listed_open")),
+            (open(Some(Status::Placed)), format!("{scan}listed_open")),
+            (
+                FIND.to_owned(),
+                "SEARCH known_order USING INDEX sqlite_autoindex_known_order_1 (order_id=?)".to_owned(),
+            ),
+            (EVENTS.to_owned(), "SEARCH event USING PRIMARY KEY (order_number=?)".to_owned()),
+            (SEEN.to_owned(), "SEARCH event USING PRIMARY KEY (order_number=?)".to_owned()),
+            (
+                UNTOUCHED.to_owned(),
+                "SEARCH known_order USING COVERING INDEX untouched (updated_ms<?)".to_owned(),
+            ),
+        ] {
+            let connection = view.connection();
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let nothing = rusqlite::params_from_iter(vec![rusqlite::types::Null; explain.parameter_count()]);
+            let steps: Vec<String> = explain
+                .query_map(nothing, |row| row.get(3))
+                .unwrap()
+                .collect::<rusqlite::Result<_>>()
+                .unwrap();
+            assert_eq!(steps, [plan], "of {statement}");
+        }
+    }
+}
