@@ -1,6 +1,9 @@
 //! Real kcat, as a user would type it.
 
-use std::{io::Write as _, process::Command, sync::OnceLock, time::Duration};
+use std::{
+    ffi::OsString, io::Write as _, os::unix::ffi::OsStringExt as _, process::Command, sync::OnceLock,
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -112,10 +115,33 @@ impl Kcat {
     /// The value of the record at a place, byte for byte.
     #[track_caller]
     pub fn bytes_of(&self, record: &Record) -> Vec<u8> {
+        self.shown(record, "%s")
+    }
+
+    /// What kcat shows of the record at a place in this format, byte for byte: `%k` is its key, `%h`
+    /// its headers, `%S` the length of its value.
+    #[track_caller]
+    pub fn shown(&self, record: &Record, format: &str) -> Vec<u8> {
         let Record { topic, partition, offset, .. } = record;
         let mut command = self.command("-C");
         command.args(["-t", topic, "-p", &partition.to_string(), "-o", &offset.to_string()]);
-        succeed(command.args(["-c", "1", "-f", "%s", "-q"]), b"")
+        succeed(command.args(["-c", "1", "-f", format, "-q"]), b"")
+    }
+
+    /// Where the first record of this key stands, without its value, which may be large.
+    #[track_caller]
+    pub fn place_of(&self, topic: &str, key: &str) -> Record {
+        let mut command = self.command("-C");
+        command.args(["-t", topic, "-o", "0", "-e", "-q", "-f", "%p %o %k\\n"]);
+        let places = String::from_utf8_lossy(&succeed(&mut command, b"")).into_owned();
+        let place = places.lines().find_map(|line| {
+            let mut parts = line.splitn(3, ' ');
+            let (partition, offset) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+            (parts.next()? == key).then_some((partition, offset))
+        });
+        let (partition, offset) = place.unwrap_or_else(|| panic!("no record '{key}' on {topic}:\n{places}"));
+        let (topic, key) = (topic.to_owned(), Some(key.to_owned()));
+        Record { topic, partition, offset, time_ms: 0, key, headers: Vec::new(), value: None }
     }
 
     fn try_read(&self, topic: &str) -> Result<Vec<Record>, String> {
@@ -141,21 +167,29 @@ impl Kcat {
 #[derive(Debug)]
 pub struct Write {
     command: Command,
-    key: Option<String>,
+    key: Option<Vec<u8>>,
 }
 
 impl Write {
     /// With this key, from which kcat takes the partition.
     #[must_use]
-    pub fn key(mut self, key: &str) -> Self {
-        self.key = Some(key.to_owned());
+    pub fn key(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.key = Some(key.as_ref().to_vec());
         self
     }
 
     /// With this header.
     #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.command.args(["-H", &format!("{name}={value}")]);
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        let header = [name.as_ref(), b"=", value.as_ref()].concat();
+        self.command.arg("-H").arg(OsString::from_vec(header));
+        self
+    }
+
+    /// With this setting of the producer, such as `compression.type=zstd`.
+    #[must_use]
+    pub fn setting(mut self, setting: &str) -> Self {
+        self.command.args(["-X", setting]);
         self
     }
 
@@ -171,14 +205,27 @@ impl Write {
     /// # Panics
     /// When kcat fails.
     #[track_caller]
-    pub fn value(mut self, value: impl AsRef<[u8]>) {
-        if let Some(key) = &self.key {
-            self.command.args(["-k", key]);
+    pub fn value(self, value: impl AsRef<[u8]>) {
+        if value.as_ref().is_empty() {
+            // kcat writes nothing at all of an empty file, but a line that ends after its key.
+            return self.line();
+        }
+        self.try_value(value).unwrap_or_else(|said| panic!("kcat failed: {said}"));
+    }
+
+    /// Writes it, which has bytes, if Kafka takes it.
+    ///
+    /// # Errors
+    /// What kcat said instead.
+    pub fn try_value(mut self, value: impl AsRef<[u8]>) -> Result<(), String> {
+        if let Some(key) = self.key {
+            self.command.arg("-k").arg(OsString::from_vec(key));
         }
         // kcat splits its input into lines, but not a file.
         let mut file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
         file.write_all(value.as_ref()).expect("a temporary file can be written");
-        succeed(self.command.arg(file.path()), b"");
+        let done = process::run(self.command.arg(file.path()), b"", LIMIT);
+        if done.status.success() { Ok(()) } else { Err(done.stderr) }
     }
 
     /// Writes it, without a value (which is not an empty one).
@@ -187,8 +234,14 @@ impl Write {
     /// When kcat fails.
     #[track_caller]
     pub fn no_value(mut self) {
-        let line = format!("{}\t\n", self.key.unwrap_or_default());
-        succeed(self.command.args(["-Z", "-K", "\t"]), line.as_bytes());
+        self.command.arg("-Z");
+        self.line();
+    }
+
+    #[track_caller]
+    fn line(mut self) {
+        let line = [self.key.unwrap_or_default(), b"\t\n".to_vec()].concat();
+        succeed(self.command.args(["-K", "\t"]), &line);
     }
 }
 

@@ -101,6 +101,8 @@ impl Quadrille {
         command.envs(env::var_os("PATH").map(|path| ("PATH", path)));
         // What a killed sandbox leaves behind goes with this directory.
         command.env("TMPDIR", dir.path());
+        // Wherever there is room: many run at a time.
+        command.env("HTTP_ADDR", "127.0.0.1:0");
         command.envs(self.envs.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -196,6 +198,17 @@ impl Program {
         self.child.id()
     }
 
+    /// Where it serves HTTP, e.g. `http://127.0.0.1:40123`, as it says when it is ready.
+    ///
+    /// # Panics
+    /// When it does not say so.
+    #[track_caller]
+    pub fn http(&self) -> String {
+        let stdout = self.stdout();
+        let address = stdout.lines().find_map(|line| line.strip_prefix("HTTP: "));
+        address.unwrap_or_else(|| panic!("{} names no HTTP address: {stdout}", self.name)).to_owned()
+    }
+
     /// What it has written to stdout.
     pub fn stdout(&self) -> String {
         self.output("stdout")
@@ -248,6 +261,14 @@ fn program_file() -> &'static Path {
         None => build(),
     });
     file.as_ref().unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The folder that holds the program's file, for a PATH.
+///
+/// # Panics
+/// When the program can't be built.
+pub fn program_folder() -> &'static Path {
+    program_file().parent().expect("a file is in a folder")
 }
 
 fn build() -> Result<PathBuf, String> {

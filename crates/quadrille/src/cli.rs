@@ -3,8 +3,13 @@
 use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
 
 use clap::{
-    Args, Parser, Subcommand, ValueEnum,
-    error::{ContextKind, ContextValue},
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use crate::client::{
+    account::AccountArgs, dead_letters::DeadLettersArgs, order::OrderArgs, orders::OrdersArgs,
+    status::StatusArgs, stock::StockArgs, trace::TraceArgs,
 };
 
 /// An order saga as a choreography of five services on Kafka.
@@ -13,40 +18,84 @@ use clap::{
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
+    /// Print one JSON document on stdout, or one per line while following
+    #[arg(long, global = true)]
+    pub json: bool,
     #[command(flatten)]
     pub logging: Logging,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  quadrille demo                       see an order for every ending, in 20 seconds
-  quadrille up                         a sandbox with a broker of its own, for kcat
-  quadrille up --except shipping       see an order wait, or play shipping with kcat
-  KAFKA_BOOTSTRAP_SERVERS=localhost:9092 quadrille serve payment --data-dir ./data";
+  quadrille demo                                       see an order for every ending, in 20 seconds
+  quadrille up                                         a sandbox with a broker of its own, for kcat
+  quadrille account deposit ada 50000                  in another terminal: ada has 500.00 EUR,
+  quadrille stock receive tea 10                       there are 10 packets of tea,
+  quadrille order place --customer ada --item tea:2:2499 --wait
+
+Exit codes: 0 done, 1 failed, 2 wrong usage; others where a command says so.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run every service in one process: a sandbox, or on the Kafka of KAFKA_BOOTSTRAP_SERVERS
     Up(Up),
+    /// Watch one order for every ending, in a sandbox
+    #[command(after_help = "Example:\n  quadrille demo")]
+    Demo,
     /// Run the named services on the Kafka of KAFKA_BOOTSTRAP_SERVERS
     Serve(Serve),
-    /// Watch one order for every ending, in a sandbox
-    Demo,
+    /// Place, show or cancel an order
+    #[command(after_help = "Example:\n  quadrille order place --customer ada --item tea:2:2499 --wait")]
+    Order(OrderArgs),
+    /// Receive stock, or show what there is of a SKU
+    #[command(after_help = "Example:\n  quadrille stock receive tea 10")]
+    Stock(StockArgs),
+    /// Deposit funds, or show a customer's account
+    #[command(after_help = "Example:\n  quadrille account deposit ada 50000")]
+    Account(AccountArgs),
+    /// Show what happened to an order across all services, and what it waits for
+    Trace(TraceArgs),
+    /// List orders, newest first
+    Orders(OrdersArgs),
+    /// List, show, redrive or discard input that could not be used
+    #[command(after_help = "Example:\n  quadrille dead-letters list")]
+    DeadLetters(DeadLettersArgs),
+    /// Show each service and lane: position, how far behind, and the last trouble
+    Status(StatusArgs),
     /// Make, verify or print the topics
+    #[command(after_help = "Example:\n  quadrille topics check --kafka-bootstrap-servers localhost:9092")]
     Topics(Topics),
     /// Print who reacts to what with what, found out by running the services' rules
+    #[command(after_help = "Example:\n  quadrille map --format mermaid")]
     Map {
-        /// For a terminal, or for a page that draws Mermaid
+        /// For a terminal, or for a page that draws Mermaid; --json has a form of its own
         #[arg(long, value_enum, default_value = "text")]
         format: MapFormat,
+    },
+    /// Print what makes a shell complete these commands
+    #[command(after_help = "\
+Examples:
+  source <(quadrille completions bash)
+  quadrille completions fish > ~/.config/fish/completions/quadrille.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
     },
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quadrille up
+  quadrille up --except shipping                       see an order wait, or play shipping with kcat
+  KAFKA_BOOTSTRAP_SERVERS=localhost:9092 quadrille up  stores in ./data")]
 pub struct Up {
     /// Where the sandbox's broker listens; has no effect with KAFKA_BOOTSTRAP_SERVERS
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = address)]
     pub kafka_addr: String,
+    /// Where HTTP is served
+    #[arg(long, env = "HTTP_ADDR", hide_env_values = true, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
+    pub http_addr: String,
     /// Leave a service out; repeatable
     #[arg(long, value_name = "SERVICE")]
     pub except: Vec<ServiceName>,
@@ -59,10 +108,16 @@ pub struct Up {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  KAFKA_BOOTSTRAP_SERVERS=localhost:9092 quadrille serve payment inventory --data-dir ./data")]
 pub struct Serve {
     /// The services, or all
     #[arg(required = true, value_name = "SERVICE")]
     pub services: Vec<ServiceOrAll>,
+    /// Where HTTP is served [default: 127.0.0.1:8080, or another port where a process has that]
+    #[arg(long, env = "HTTP_ADDR", hide_env_values = true, value_name = "HOST:PORT", value_parser = address)]
+    pub http_addr: Option<String>,
     #[command(flatten)]
     pub kafka: Kafka,
     #[command(flatten)]
@@ -82,6 +137,7 @@ pub struct Topics {
 #[derive(Debug, Subcommand)]
 pub enum TopicsCommand {
     /// Make the topics that are missing; may be run twice
+    #[command(after_help = "Example:\n  quadrille topics apply --partitions 12 --replication-factor 3")]
     Apply {
         /// Of every topic
         #[arg(long, default_value_t = contract::topics::PARTITIONS, value_parser = clap::value_parser!(i32).range(1..=1000))]
@@ -91,8 +147,10 @@ pub enum TopicsCommand {
         replication_factor: Option<i32>,
     },
     /// Verify the topics; exit 1 and name every difference if they are not as described
+    #[command(after_help = "Example:\n  quadrille topics check")]
     Check,
     /// Print the topics' description
+    #[command(after_help = "Example:\n  quadrille topics list --json")]
     List,
 }
 
@@ -103,6 +161,7 @@ pub enum ServiceName {
     Inventory,
     Shipping,
     Notification,
+    Tracker,
 }
 
 impl fmt::Display for ServiceName {
@@ -113,6 +172,7 @@ impl fmt::Display for ServiceName {
             ServiceName::Inventory => "inventory",
             ServiceName::Shipping => "shipping",
             ServiceName::Notification => "notification",
+            ServiceName::Tracker => "tracker",
         })
     }
 }
@@ -124,6 +184,7 @@ pub enum ServiceOrAll {
     Inventory,
     Shipping,
     Notification,
+    Tracker,
     All,
 }
 
@@ -136,6 +197,7 @@ impl ServiceOrAll {
             ServiceOrAll::Inventory => vec![ServiceName::Inventory],
             ServiceOrAll::Shipping => vec![ServiceName::Shipping],
             ServiceOrAll::Notification => vec![ServiceName::Notification],
+            ServiceOrAll::Tracker => vec![ServiceName::Tracker],
             ServiceOrAll::All => ServiceName::value_variants().to_vec(),
         }
     }
@@ -225,7 +287,7 @@ pub struct Logging {
         global = true
     )]
     pub log_format: LogFormat,
-    /// What to log, e.g. warn, or runtime=debug,librdkafka=debug [default: info; for the demo, warn]
+    /// What to log, e.g. warn, or runtime=debug,librdkafka=debug [default: info for up, serve and topics, else warn]
     #[arg(long, env = "RUST_LOG", hide_env_values = true, help_heading = "Logging", value_name = "FILTER", global = true, value_parser = filter)]
     pub rust_log: Option<String>,
 }
@@ -247,6 +309,11 @@ pub fn refuse(error: &clap::Error) -> ! {
         }
     }
     error.exit()
+}
+
+/// Refuses a value that clap could not judge, and ends the program with 2.
+pub fn refuse_value(what: impl fmt::Display) -> ! {
+    Cli::command().error(ErrorKind::InvalidValue, what).exit()
 }
 
 fn addresses(text: &str) -> Result<String, String> {
@@ -292,8 +359,6 @@ fn filter(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

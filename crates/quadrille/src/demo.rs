@@ -1,27 +1,25 @@
-//! `quadrille demo`: one order for every ending, told as it happens.
+//! `quadrille demo`: one order for every ending, told as it happens, by what the tracker knows.
 
-use std::{collections::HashMap, process::ExitCode, time::Duration};
-
-use anyhow::{Context, Result, bail};
-use choreography::Settings;
-use clap::ValueEnum;
-use contract::topics::{self, PARTITIONS};
-use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
-    config::RDKafkaLogLevel,
-    consumer::{Consumer, StreamConsumer},
-    producer::{FutureProducer, FutureRecord},
+use std::{
+    collections::{HashMap, HashSet},
+    process::ExitCode,
+    time::Duration,
 };
-use runtime::{Stop, Worker, partition_of};
-use saga::Message;
+
+use anyhow::{Context, Result, anyhow};
+use choreography::Settings;
+use contract::{CancelOrder, DepositFunds, PlaceOrder, ReceiveStock};
+use runtime::{Commands, Shutdown, Worker, now_ms};
+use saga::{Message, Said};
 use serde_json::{Value, json};
 use tokio::{task::spawn_blocking, time::timeout};
+use tracker::{Event, Timeline, Tracker};
 
 use crate::{
     cli::ServiceName,
     host::Host,
     sandbox::Sandbox,
-    story::{Event, Teller, heading},
+    story::{Teller, heading},
 };
 
 /// How long an order of the demo may take to be confirmed.
@@ -38,10 +36,19 @@ Below, ada has 500.00 EUR and bob has 10.00; there are 10 packets of tea and 1 v
 to the EU and some others. An order has 2 s to be confirmed.
 ";
 
+/// The services that take part.
+const SERVICES: [ServiceName; 5] = [
+    ServiceName::Order,
+    ServiceName::Payment,
+    ServiceName::Inventory,
+    ServiceName::Shipping,
+    ServiceName::Notification,
+];
+
 /// `quadrille demo`.
-pub async fn run() -> Result<ExitCode> {
-    let mut demo = Demo::start().await?;
-    println!("{INTRODUCTION}");
+pub async fn run(json: bool) -> Result<ExitCode> {
+    let mut demo = Demo::start(json).await?;
+    demo.say(INTRODUCTION);
     demo.fill().await?;
     let mut endings = Vec::new();
 
@@ -74,86 +81,94 @@ pub async fn run() -> Result<ExitCode> {
     demo.title("late", "shipping is stopped again, and the deadline passes");
     demo.stop_shipping().await?;
     demo.place("late", "ada", "tea", 2, "DE").await?;
+    demo.until("late", "StockReserved").await?;
+    demo.say_what_is_awaited("late")?;
     demo.until("late", "PaymentVoided").await?;
     demo.until("late", "StockReleased").await?;
     demo.start_shipping()?;
     endings.push(demo.until_the_end("late", "deadline_exceeded").await?);
 
     demo.stop().await?;
-    println!("{:<14} {:<11} {:<18} undone", "order", "ended", "why");
+    demo.say(&format!("{:<14} {:<11} {:<18} undone", "order", "ended", "why"));
     for ending in &endings {
-        println!("{:<14} {:<11} {:<18} {}", ending.order, ending.status, ending.reason, ending.undone);
+        let undone = if ending.undone.is_empty() { "nothing".to_owned() } else { ending.undone.join(", ") };
+        demo.say(&format!("{:<14} {:<11} {:<18} {undone}", ending.order, ending.status, ending.reason));
     }
     let right = endings.iter().filter(|ending| ending.is_right).count();
-    println!("\n{right} of {} orders ended as they should.", endings.len());
+    demo.say(&format!("\n{right} of {} orders ended as they should.", endings.len()));
+    if json {
+        println!("{}", json!({"orders": endings.iter().map(Ending::json).collect::<Vec<_>>()}));
+    }
     Ok(if right == endings.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 struct Ending {
     order: String,
-    status: &'static str,
+    status: String,
     reason: String,
-    undone: String,
+    undone: Vec<String>,
     is_right: bool,
+}
+
+impl Ending {
+    fn json(&self) -> Value {
+        let Ending { order, status, reason, undone, is_right } = self;
+        json!({"order_id": order, "status": status, "reason": reason, "undone": undone, "as_it_should": is_right})
+    }
 }
 
 struct Demo {
     host: Host,
-    workers: HashMap<ServiceName, (Stop, Worker)>,
-    producer: FutureProducer,
-    consumer: StreamConsumer,
+    workers: HashMap<ServiceName, (Shutdown, Worker)>,
+    tracker: Option<(Shutdown, Tracker)>,
+    commands: Commands,
     tellers: HashMap<String, Teller>,
-    seen: Vec<Event>,
+    told: HashSet<String>,
+    /// Whether programs read along: then only JSON is printed.
+    json: bool,
     // Last, so that it outlives its clients.
     sandbox: Sandbox,
 }
 
 impl Demo {
-    async fn start() -> Result<Demo> {
+    async fn start(json: bool) -> Result<Demo> {
         let sandbox = Sandbox::start("127.0.0.1:0").await?;
-        let kafka = sandbox.kafka();
-        let host = Host::new(
-            Settings { order_deadline: DEADLINE, ..Settings::default() },
-            kafka.clone(),
-            Duration::MAX,
-        );
-        let mut config = kafka.client();
-        config.set_log_level(RDKafkaLogLevel::Emerg);
-        let producer = config.clone().set("message.timeout.ms", "5000").create()?;
-        let consumer: StreamConsumer =
-            config.set("group.id", "quadrille-demo").set("fetch.wait.max.ms", "5").create()?;
-        let mut all = TopicPartitionList::new();
-        for topic in topics::ALL {
-            for partition in 0..PARTITIONS {
-                all.add_partition_offset(topic.name, partition, Offset::Beginning)?;
-            }
-        }
-        consumer.assign(&all)?;
+        let settings = Settings { order_deadline: DEADLINE, ..Settings::default() };
+        let host = Host::new(settings, sandbox.kafka(), Duration::MAX);
+        let shutdown = Shutdown::default();
+        let tracker = host.start_tracker(sandbox.folder().join("tracker.db"), shutdown.clone())?;
         let mut demo = Demo {
+            commands: host.commands("you")?,
             host,
             workers: HashMap::new(),
-            producer,
-            consumer,
+            tracker: Some((shutdown, tracker)),
             tellers: HashMap::new(),
-            seen: Vec::new(),
+            told: HashSet::new(),
+            json,
             sandbox,
         };
-        for name in ServiceName::value_variants() {
-            demo.start_service(*name)?;
+        for name in SERVICES {
+            demo.start_service(name)?;
         }
         Ok(demo)
     }
 
+    fn say(&self, text: &str) {
+        if !self.json {
+            println!("{text}");
+        }
+    }
+
     fn start_service(&mut self, name: ServiceName) -> Result<()> {
-        let stop = Stop::default();
+        let shutdown = Shutdown::default();
         let store = self.sandbox.folder().join(format!("{name}.db"));
-        let worker = self.host.start(name, store, stop.clone())?;
-        self.workers.insert(name, (stop, worker));
+        let worker = self.host.start(name, store, shutdown.clone())?;
+        self.workers.insert(name, (shutdown, worker));
         Ok(())
     }
 
     fn start_shipping(&mut self) -> Result<()> {
-        println!("{:>7}shipping      starts again, and hears what it has missed", "");
+        self.say(&format!("{:>7}shipping      starts again, and hears what it has missed", ""));
         self.start_service(ServiceName::Shipping)
     }
 
@@ -162,36 +177,37 @@ impl Demo {
     }
 
     async fn stop_service(&mut self, name: ServiceName) -> Result<()> {
-        let Some((stop, worker)) = self.workers.remove(&name) else { return Ok(()) };
-        stop.now();
+        let Some((shutdown, worker)) = self.workers.remove(&name) else { return Ok(()) };
+        shutdown.now();
         spawn_blocking(move || worker.join()).await?
     }
 
     async fn stop(&mut self) -> Result<()> {
-        for (stop, _) in self.workers.values() {
-            stop.now();
+        for (shutdown, _) in self.workers.values() {
+            shutdown.now();
         }
-        for name in ServiceName::value_variants() {
-            self.stop_service(*name).await?;
+        for name in SERVICES {
+            self.stop_service(name).await?;
         }
-        Ok(())
+        let Some((shutdown, tracker)) = self.tracker.take() else { return Ok(()) };
+        shutdown.now();
+        spawn_blocking(move || tracker.join()).await?
     }
 
     fn title(&self, order: &str, what: &str) {
-        println!("{order}: {what}\n{}", heading());
+        self.say(&format!("{order}: {what}\n{}", heading()));
     }
 
     /// Gives it stock and accounts.
     async fn fill(&mut self) -> Result<()> {
         for (customer, amount) in [("ada", 50_000), ("bob", 1_000)] {
-            let deposit = json!({"customer_id": customer, "amount": amount, "currency": "EUR", "deposit_id": format!("deposit-{customer}")});
-            self.command(topics::PAYMENTS_COMMANDS, "DepositFunds", customer, deposit).await?;
-            self.until(customer, "FundsDeposited").await?;
+            let deposit =
+                json!({"customer_id": customer, "amount": amount, "currency": "EUR", "deposit_id": customer});
+            self.command::<DepositFunds>(ServiceName::Payment, deposit).await?;
         }
         for (sku, quantity) in [("tea", 10), ("vase", 1)] {
-            let receipt = json!({"sku": sku, "quantity": quantity, "receipt_id": format!("receipt-{sku}")});
-            self.command(topics::INVENTORY_COMMANDS, "ReceiveStock", sku, receipt).await?;
-            self.until(sku, "StockReceived").await?;
+            let receipt = json!({"sku": sku, "quantity": quantity, "receipt_id": sku});
+            self.command::<ReceiveStock>(ServiceName::Inventory, receipt).await?;
         }
         Ok(())
     }
@@ -209,73 +225,81 @@ impl Demo {
             "items": [{"sku": sku, "quantity": quantity, "unit_price": 2499}],
             "destination": {"country": country},
         });
-        self.command(topics::ORDERS_COMMANDS, contract::PlaceOrder::TYPE, order, data).await
+        self.command::<PlaceOrder>(ServiceName::Order, data).await
     }
 
     async fn cancel(&self, order: &str) -> Result<()> {
-        self.command(topics::ORDERS_COMMANDS, contract::CancelOrder::TYPE, order, json!({"order_id": order}))
-            .await
+        self.command::<CancelOrder>(ServiceName::Order, json!({"order_id": order})).await
     }
 
-    async fn command(&self, topic: &str, kind: &str, key: &str, data: Value) -> Result<()> {
-        let time = jiff::Timestamp::now();
-        let value = json!({
-            "specversion": "1.0", "id": format!("{kind}-{key}"), "source": "/demo/you", "type": kind, "subject": key,
-            "time": format!("{time:.3}"), "datacontenttype": "application/json", "data": data,
-        });
-        let value = value.to_string();
-        let record =
-            FutureRecord::to(topic).key(key).payload(&value).partition(partition_of(key, PARTITIONS));
-        self.producer
-            .send(record, LIMIT)
-            .await
-            .map_err(|(error, _)| error)
-            .context("a command can't be published")?;
+    /// Writes a command, and waits until its service has read it.
+    async fn command<M: Message>(&self, reader: ServiceName, data: Value) -> Result<()> {
+        let command = Said::from(saga::decode::<M>(&data).map_err(|reason| anyhow!(reason))?);
+        let id = format!("{}-{}", command.kind, command.key);
+        let place = self.commands.write(&command, &id, now_ms()).await;
+        let place = place.map_err(|_| anyhow!("the sandbox's broker does not take a command"))?;
+        let (_, worker) = self.workers.get(&reader).context("the service that reads a command is stopped")?;
+        if !worker.vitals().has_read(command.topic, place.partition, place.offset, LIMIT).await {
+            return Err(anyhow!("the {reader} service does not read a command"));
+        }
         Ok(())
     }
 
-    /// Tells what happens, until the order's story has an event of this type.
-    async fn until(&mut self, order: &str, kind: &str) -> Result<Event> {
-        self.until_any(order, |event| event.kind == kind).await
+    fn timeline(&self, order: &str) -> Result<Option<Timeline>> {
+        let (_, tracker) = self.tracker.as_ref().context("the tracker is stopped")?;
+        tracker.handle().view().timeline(order, now_ms())
     }
 
-    async fn until_any(&mut self, order: &str, wanted: impl Fn(&Event) -> bool) -> Result<Event> {
+    /// Tells what happens, until the order's story has an event of this type.
+    async fn until(&mut self, order: &str, kind: &str) -> Result<()> {
+        let (_, tracker) = self.tracker.as_ref().context("the tracker is stopped")?;
+        let mut changes = tracker.handle().vitals().changes();
         loop {
-            if let Some(event) = self.seen.iter().find(|event| event.key == order && wanted(event)) {
-                return Ok(event.clone());
+            let events = self.timeline(order)?.map(|timeline| timeline.events).unwrap_or_default();
+            let has_come = events.iter().any(|event| event.kind == kind);
+            for event in events {
+                self.tell(event);
             }
-            let message = timeout(LIMIT, self.consumer.recv()).await;
-            let message =
-                message.with_context(|| format!("nothing more was heard of the order '{order}'"))??;
-            let Some(event) = message.payload().and_then(Event::read) else {
-                bail!("there is a record on {} that is none of the demo's", message.topic());
-            };
-            // Deposits and receipts set the scene, and are no story.
-            if event.data["order_id"].is_string() {
-                let teller = self.tellers.entry(event.key.clone()).or_insert_with(Teller::new);
-                for line in teller.hear(event.clone()) {
-                    println!("{line}");
-                }
+            if has_come {
+                return Ok(());
             }
-            self.seen.push(event);
+            let changed = timeout(LIMIT, changes.changed()).await;
+            changed.with_context(|| format!("nothing more was heard of the order '{order}'"))??;
         }
+    }
+
+    fn tell(&mut self, event: Event) {
+        if !self.told.insert(event.id.clone()) {
+            return;
+        }
+        if self.json {
+            println!("{}", json!(event));
+            return;
+        }
+        let teller = self.tellers.entry(event.order.clone()).or_insert_with(Teller::new);
+        for line in teller.hear(event) {
+            println!("{line}");
+        }
+    }
+
+    fn say_what_is_awaited(&self, order: &str) -> Result<()> {
+        for waiting in self.timeline(order)?.map(|timeline| timeline.waiting_for).unwrap_or_default() {
+            self.say(&format!("{:>7}waiting for {} (from {})", "", waiting.event, waiting.service));
+        }
+        Ok(())
     }
 
     /// Tells the rest of an order's story, and how it ended.
     async fn until_the_end(&mut self, order: &str, expected: &str) -> Result<Ending> {
-        let end = self.until_any(order, Event::is_an_ending).await?;
         self.until(order, "NotificationSent").await?;
-        let status = if end.kind == "OrderCompleted" { "completed" } else { "cancelled" };
-        let reason = end.data["reason"].as_str().unwrap_or_default().to_owned();
-        let undone: Vec<&str> = self
-            .seen
-            .iter()
-            .filter(|event| event.key == order && event.undoes())
-            .map(|event| event.kind.as_str())
-            .collect();
-        let undone = if undone.is_empty() { "nothing".to_owned() } else { undone.join(", ") };
-        println!("{:>7}{order} has ended: {status}\n", "");
-        let is_right = expected == if end.kind == "OrderCompleted" { "completed" } else { &reason };
+        let timeline = self.timeline(order)?.context("an order that was told of is known")?;
+        let end = timeline.events.iter().rfind(|event| event.kind == "OrderCancelled");
+        let reason = end.and_then(|end| end.data["reason"].as_str()).unwrap_or_default().to_owned();
+        let undone = timeline.events.iter().filter(|event| event.undoes());
+        let undone = undone.map(|event| event.kind.clone()).collect();
+        let status = timeline.status.to_string();
+        self.say(&format!("{:>7}{order} has ended: {status}\n", ""));
+        let is_right = expected == if reason.is_empty() { &status } else { &reason };
         Ok(Ending { order: order.to_owned(), status, reason, undone, is_right })
     }
 }

@@ -1,20 +1,24 @@
 //! Runs services until a signal comes, or one of them can't go on.
 
-use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
+use std::{future::Future, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use choreography::Settings;
 use clap::ValueEnum;
 use contract::topics;
-use runtime::{Connection, KafkaSettings, Stop, Topology, Worker, WorkerSettings};
+use runtime::{Commands, Connection, KafkaSettings, Shutdown, Topology, Worker, WorkerSettings};
+use serde_json::json;
 use tokio::{
+    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
 };
+use tracker::{Tracker, TrackerSettings};
 
 use crate::{
     cli::{Serve, ServiceName, Up},
+    http::{self, App, Hosted, Lags, Server},
     sandbox::Sandbox,
     settings::topology,
     topics::apply_when_reachable,
@@ -24,34 +28,38 @@ use crate::{
 const DRAIN_LIMIT: Duration = Duration::from_secs(9);
 
 /// `quadrille up`.
-pub async fn up(up: Up) -> Result<ExitCode> {
+pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
     up.store.place();
     let mut names = ServiceName::value_variants().to_vec();
     names.retain(|name| !up.except.contains(name));
     let settings = up.rules.settings();
+    let http = http::listen(&up.http_addr).await?;
     let Some(servers) = &up.kafka.kafka_bootstrap_servers else {
         let sandbox = Sandbox::start(&up.kafka_addr).await?;
-        println!(
-            "A sandbox: what it holds is in memory and in {}, and gone when it stops.",
-            sandbox.folder().display()
-        );
+        if !json {
+            println!(
+                "A sandbox: what it holds is in memory and in {}, and gone when it stops.",
+                sandbox.folder().display()
+            );
+        }
         let host = Host::new(settings, sandbox.kafka(), up.store.retention);
         let store = |name: ServiceName| sandbox.folder().join(format!("{name}.db"));
-        suggest(&sandbox.address().to_string());
-        return host.run(&names, store, signals).await;
+        let announcement = Announcement { kafka: sandbox.address().to_string(), suggest: true, json };
+        return host.run(&names, store, http, signals, announcement).await;
     };
     let host = Host::new(settings, up.kafka.at(servers.clone()), up.store.retention);
     let Some(made) = signals.or(apply_when_reachable(&host.kafka, &host.connection)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     made?;
-    suggest(servers);
-    host.run(&names, |name| up.store.path(name, names.len()), signals).await
+    let store = |name| up.store.path(name, names.len());
+    let announcement = Announcement { kafka: servers.clone(), suggest: true, json };
+    host.run(&names, store, http, signals, announcement).await
 }
 
 /// `quadrille serve`.
-pub async fn serve(serve: Serve) -> Result<ExitCode> {
+pub async fn serve(serve: Serve, json: bool) -> Result<ExitCode> {
     let signals = Signals::new()?;
     serve.store.place();
     let servers = serve.kafka.required("serve needs");
@@ -59,8 +67,13 @@ pub async fn serve(serve: Serve) -> Result<ExitCode> {
     names.sort_unstable();
     names.dedup();
     let host = Host::new(serve.rules.settings(), serve.kafka.at(servers.to_owned()), serve.store.retention);
-    println!("Kafka: {servers}");
-    host.run(&names, |name| serve.store.path(name, names.len()), signals).await
+    let http = match &serve.http_addr {
+        Some(address) => http::listen(address).await?,
+        None => http::listen_somewhere().await?,
+    };
+    let store = |name| serve.store.path(name, names.len());
+    let announcement = Announcement { kafka: servers.to_owned(), suggest: false, json };
+    host.run(&names, store, http, signals, announcement).await
 }
 
 /// What the services of a process share.
@@ -72,6 +85,28 @@ pub struct Host {
     retention: Duration,
 }
 
+/// A service that was started.
+enum Started {
+    Worker(Worker),
+    Tracker(Tracker),
+}
+
+impl Started {
+    fn wait_until_ready(&self) -> bool {
+        match self {
+            Started::Worker(worker) => worker.wait_until_ready(),
+            Started::Tracker(tracker) => tracker.wait_until_ready(),
+        }
+    }
+
+    fn join(self) -> Result<()> {
+        match self {
+            Started::Worker(worker) => worker.join(),
+            Started::Tracker(tracker) => tracker.join(),
+        }
+    }
+}
+
 impl Host {
     /// A host without services yet.
     pub fn new(settings: Settings, kafka: KafkaSettings, retention: Duration) -> Self {
@@ -79,43 +114,76 @@ impl Host {
         Host { topology: topology(&settings), settings, kafka, connection, retention }
     }
 
-    /// Starts a service.
+    /// Starts a service that takes part in the saga.
     ///
     /// # Errors
     /// When its store can't be opened, or another process owns it.
-    pub fn start(&self, name: ServiceName, store: PathBuf, stop: Stop) -> Result<Worker> {
+    pub fn start(&self, name: ServiceName, store: PathBuf, shutdown: Shutdown) -> Result<Worker> {
         let service = choreography::services(&self.settings)
             .into_iter()
             .find(|service| service.name == name.to_string())
             .with_context(|| format!("there is no service {name}"))?;
         let settings = WorkerSettings { kafka: self.kafka.clone(), store, retention: self.retention };
-        Worker::start(service, self.topology.clone(), settings, self.connection.clone(), stop)
+        Worker::start(service, self.topology.clone(), settings, self.connection.clone(), shutdown)
     }
 
-    /// Runs services until a signal comes, or one can't go on.
+    /// Starts the tracker.
+    ///
+    /// # Errors
+    /// When its store can't be opened, or another process owns it.
+    pub fn start_tracker(&self, store: PathBuf, shutdown: Shutdown) -> Result<Tracker> {
+        let settings = TrackerSettings { kafka: self.kafka.clone(), store, retention: self.retention };
+        Tracker::start(self.topology.clone(), settings, self.connection.clone(), shutdown)
+    }
+
+    /// A way to write commands, as `who`.
+    ///
+    /// # Errors
+    /// When the settings for Kafka are not valid.
+    pub fn commands(&self, who: &str) -> Result<Commands> {
+        Commands::new(&self.kafka, self.connection.clone(), &self.topology, who)
+    }
+
+    /// Runs services until a signal comes, or one can't go on; `announcement` is printed once they
+    /// are ready.
     async fn run(
         &self,
         names: &[ServiceName],
         store: impl Fn(ServiceName) -> PathBuf,
+        http: TcpListener,
         mut signals: Signals,
+        announcement: Announcement,
     ) -> Result<ExitCode> {
-        let stop = Stop::default();
+        let shutdown = Shutdown::default();
         let (is_ready, mut ready) = mpsc::channel(names.len().max(1));
         let mut running = JoinSet::new();
+        let mut services = Vec::new();
+        let mut tracker = None;
         for name in names {
-            let worker = self.start(*name, store(*name), stop.clone())?;
+            let path = store(*name);
+            let started = if *name == ServiceName::Tracker {
+                let started = self.start_tracker(path, shutdown.clone())?;
+                tracker = Some(started.handle());
+                Started::Tracker(started)
+            } else {
+                let worker = self.start(*name, path.clone(), shutdown.clone())?;
+                services.push(Hosted::new(*name, &worker, &path)?);
+                Started::Worker(worker)
+            };
             let is_ready = is_ready.clone();
             running.spawn_blocking(move || {
-                if worker.wait_until_ready() {
+                if started.wait_until_ready() {
                     // Nobody listens any more when the process is about to stop.
                     let _ = is_ready.blocking_send(());
                 }
-                worker.join()
+                started.join()
             });
         }
+        let announcement = announcement.text(&format!("http://{}", http.local_addr()?), names);
+        let server = self.serve_http(http, services, tracker, &shutdown)?;
         let mut waiting = names.len();
         if waiting == 0 {
-            tell_ready(names);
+            println!("{announcement}");
         }
         let mut result = Ok(());
         loop {
@@ -124,7 +192,7 @@ impl Host {
                 Some(()) = ready.recv() => {
                     waiting -= 1;
                     if waiting == 0 {
-                        tell_ready(names);
+                        println!("{announcement}");
                     }
                 }
                 Some(ended) = running.join_next() => {
@@ -134,8 +202,10 @@ impl Host {
             }
         }
         tracing::info!("stopping: no more input; what is committed is published");
-        stop.now();
         let drained = async {
+            // While the services still read, so that requests that are under way can be answered.
+            server.stop().await;
+            shutdown.now();
             while let Some(ended) = running.join_next().await {
                 let ended = ended.unwrap_or_else(|e| Err(anyhow!(e)));
                 if result.is_ok() {
@@ -152,38 +222,57 @@ impl Host {
         }
         result.map(|()| ExitCode::SUCCESS)
     }
+
+    fn serve_http(
+        &self,
+        listener: TcpListener,
+        services: Vec<Hosted>,
+        tracker: Option<tracker::Handle>,
+        shutdown: &Shutdown,
+    ) -> Result<Server> {
+        let commands = self.commands("http")?;
+        let vitals = services.iter().map(|hosted| hosted.vitals.clone());
+        let vitals = vitals.chain(tracker.iter().map(|tracker| tracker.vitals().clone())).collect();
+        let lags = Lags::follow(vitals, &self.kafka, self.connection.clone(), shutdown.clone())?;
+        let (stop, stopping) = watch::channel(false);
+        let app = App::new(services, tracker, commands, self.connection.clone(), lags, stopping);
+        Ok(Server::start(listener, Arc::new(app), stop))
+    }
+}
+
+/// What is printed once all services are ready.
+struct Announcement {
+    kafka: String,
+    /// Whether to suggest something to try.
+    suggest: bool,
+    json: bool,
+}
+
+impl Announcement {
+    fn text(&self, http: &str, names: &[ServiceName]) -> String {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let page = names.iter().any(|name| name == tracker::NAME).then(|| format!("{http}/"));
+        if self.json {
+            return json!({"kafka": self.kafka, "http": http, "web_page": page, "ready": names}).to_string();
+        }
+        let mut lines = vec![format!("Kafka: {}", self.kafka), format!("HTTP: {http}")];
+        lines.extend(page.map(|page| format!("Web page: {page}")));
+        if self.suggest {
+            lines.push(suggestion(&self.kafka));
+        }
+        let names = if names.is_empty() { "no service".to_owned() } else { names.join(", ") };
+        lines.push(format!("ready: {names}"));
+        lines.join("\n")
+    }
 }
 
 /// What a person may do next, in another terminal.
-fn suggest(kafka_address: &str) {
-    println!("Kafka: {kafka_address}");
-    println!("Try, in another terminal:");
-    let commands = [
-        (
-            topics::PAYMENTS_COMMANDS,
-            "ada",
-            r#"{"type":"DepositFunds","deposit_id":"d-1","customer_id":"ada","amount":50000,"currency":"EUR"}"#,
-        ),
-        (
-            topics::INVENTORY_COMMANDS,
-            "tea",
-            r#"{"type":"ReceiveStock","receipt_id":"r-1","sku":"tea","quantity":10}"#,
-        ),
-        (
-            topics::ORDERS_COMMANDS,
-            "order-1",
-            r#"{"type":"PlaceOrder","order_id":"order-1","customer_id":"ada","currency":"EUR","items":[{"sku":"tea","quantity":2,"unit_price":2499}],"destination":{"country":"DE"}}"#,
-        ),
-    ];
-    for (topic, key, command) in commands {
-        println!("  echo '{command}' | kcat -b {kafka_address} -P -t {topic} -k {key}");
-    }
-    println!("  kcat -b {kafka_address} -C -e -q -t orders -f '%s\\n'");
-}
-
-fn tell_ready(names: &[ServiceName]) {
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    println!("ready: {}", if names.is_empty() { "no service".to_owned() } else { names.join(", ") });
+fn suggestion(kafka: &str) -> String {
+    let order = concat!(
+        r#"{"type":"PlaceOrder","order_id":"order-1","customer_id":"ada","currency":"EUR","#,
+        r#""items":[{"sku":"tea","quantity":2,"unit_price":2499}],"destination":{"country":"DE"}}"#
+    );
+    format!("Try: echo '{order}' | kcat -b {kafka} -P -t {} -k order-1", topics::ORDERS_COMMANDS)
 }
 
 /// SIGTERM and SIGINT.

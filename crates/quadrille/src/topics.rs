@@ -16,6 +16,7 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 use runtime::{Connection, KafkaSettings};
+use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use crate::cli::{Topics, TopicsCommand};
@@ -23,15 +24,9 @@ use crate::cli::{Topics, TopicsCommand};
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// `quadrille topics`.
-pub async fn run(topics: Topics) -> Result<ExitCode> {
+pub async fn run(topics: Topics, json: bool) -> Result<ExitCode> {
     if let TopicsCommand::List = topics.command {
-        println!("{:<20} {:<12} partitions if not there yet", "topic", "retention");
-        for topic in ALL {
-            let days = topic.retention_ms / (24 * 60 * 60 * 1000);
-            let retention =
-                if topic.retention_ms < 0 { "for ever".to_owned() } else { format!("{days} days") };
-            println!("{:<20} {retention:<12} {PARTITIONS}", topic.name);
-        }
+        list(json);
         return Ok(ExitCode::SUCCESS);
     }
     let servers = topics.kafka.required("topics apply and topics check need");
@@ -40,24 +35,51 @@ pub async fn run(topics: Topics) -> Result<ExitCode> {
         TopicsCommand::List => {}
         TopicsCommand::Apply { partitions, replication_factor } => {
             let made = apply(&kafka, partitions, replication_factor).await?;
-            let there = there(&admin(&kafka)?)?;
-            for topic in ALL {
-                let how = if made.contains(&topic.name) { "made" } else { "was there, and is left as it is" };
-                println!("{:<20} {how}: {} partitions", topic.name, there.get(topic.name).unwrap_or(&0));
-            }
+            tell_applied(&made, &there(&admin(&kafka)?)?, json);
         }
         TopicsCommand::Check => {
             let differences = check(&kafka).await?;
-            for difference in &differences {
+            if json {
+                println!("{}", json!({"as_described": differences.is_empty(), "differences": differences}));
+            } else if differences.is_empty() {
+                println!("all {} topics are as described", ALL.len());
+            }
+            for difference in differences.iter().filter(|_| !json) {
                 println!("{difference}");
             }
             if !differences.is_empty() {
                 return Ok(ExitCode::FAILURE);
             }
-            println!("all {} topics are as described", ALL.len());
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn list(json: bool) {
+    if json {
+        let topic = |topic: Topic| json!({"topic": topic.name, "retention_ms": topic.retention_ms, "partitions": PARTITIONS});
+        println!("{}", Value::from_iter(ALL.map(topic)));
+        return;
+    }
+    println!("{:<20} {:<12} partitions if not there yet", "topic", "retention");
+    for topic in ALL {
+        let days = topic.retention_ms / (24 * 60 * 60 * 1000);
+        let retention = if topic.retention_ms < 0 { "for ever".to_owned() } else { format!("{days} days") };
+        println!("{:<20} {retention:<12} {PARTITIONS}", topic.name);
+    }
+}
+
+fn tell_applied(made: &[&str], there: &HashMap<String, i32>, json: bool) {
+    let partitions = |topic: &Topic| *there.get(topic.name).unwrap_or(&0);
+    if json {
+        let topic = |topic: Topic| json!({"topic": topic.name, "made": made.contains(&topic.name), "partitions": partitions(&topic)});
+        println!("{}", Value::from_iter(ALL.map(topic)));
+        return;
+    }
+    for topic in ALL {
+        let how = if made.contains(&topic.name) { "made" } else { "was there, and is left as it is" };
+        println!("{:<20} {how}: {} partitions", topic.name, partitions(&topic));
+    }
 }
 
 /// Makes the topics that are missing, with the number of partitions that the others have, as soon

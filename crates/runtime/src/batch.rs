@@ -1,6 +1,7 @@
 //! One batch at work, inside its transaction: participants decide, and what follows is written.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -25,6 +26,9 @@ use crate::{
 const FORGET_AT_ONCE: usize = 100;
 /// How large a record may be that is published: one that no broker takes would block all behind it.
 const MOST_PUBLISHED_BYTES: usize = 768 * 1024;
+
+/// In the source of a forwarded command, who wrote one that names no source.
+const SOMEONE: &str = "someone";
 
 /// What arrived since the last batch.
 #[derive(Debug, Default)]
@@ -61,10 +65,17 @@ pub struct Done {
 
 /// What led to a decision, as what is said carries it on.
 struct Cause<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     correlation: Option<&'a str>,
     traceparent: Option<&'a str>,
     partition: i32,
+}
+
+impl Cause<'_> {
+    /// A record of which no more is known than where it stands.
+    fn unread(record: &Record) -> Self {
+        Cause { id: record.place().into(), correlation: None, traceparent: None, partition: record.partition }
+    }
 }
 
 /// What a participant knows of an instance, in this batch.
@@ -133,7 +144,9 @@ impl<'a> Work<'a> {
                 Ok(())
             }
             Taken::Heard(envelope) => self.heard(record, &envelope),
-            Taken::Unusable(misread) => self.unusable(record, misread.kind.as_deref(), &misread.reason),
+            Taken::Unusable(misread) => {
+                self.unusable(record, &Cause::unread(record), misread.kind.as_deref(), &misread.reason)
+            }
         }
     }
 
@@ -164,7 +177,7 @@ impl<'a> Work<'a> {
     fn heard(&mut self, record: &Record, envelope: &Envelope) -> Result<()> {
         let arrival = Arrival::Message { kind: &envelope.kind, id: &envelope.id, data: &envelope.data };
         let cause = Cause {
-            id: &envelope.id,
+            id: envelope.id.as_str().into(),
             correlation: envelope.correlation_id.as_deref(),
             traceparent: envelope.traceparent.as_deref(),
             partition: record.partition,
@@ -175,8 +188,8 @@ impl<'a> Work<'a> {
             let delivery = match catch_unwind(AssertUnwindSafe(|| participant.listen(&arrival))) {
                 Ok(None) => continue,
                 Ok(Some(Ok(delivery))) => delivery,
-                Err(_) => return self.unusable(record, Some(&envelope.kind), &self.failed()),
-                Ok(Some(Err(reason))) => return self.unusable(record, Some(&envelope.kind), &reason),
+                Err(_) => return self.unusable(record, &cause, Some(&envelope.kind), &self.failed()),
+                Ok(Some(Err(reason))) => return self.unusable(record, &cause, Some(&envelope.kind), &reason),
             };
             let home = partition_of(&delivery.key, i32::try_from(self.lanes.len())?);
             if home != record.partition {
@@ -185,7 +198,7 @@ impl<'a> Work<'a> {
                 }
                 let reason =
                     format!("it is on partition {}, and its key belongs on {home}", record.partition);
-                return self.unusable(record, None, &reason);
+                return self.unusable(record, &cause, None, &reason);
             }
             let age_ms = self.now_ms.saturating_sub(envelope.time_ms);
             if delivery.opens
@@ -194,30 +207,29 @@ impl<'a> Work<'a> {
             {
                 let reason =
                     format!("'{}' is unknown, and this older than what is remembered", delivery.instance);
-                return self.unusable(record, None, &reason);
+                return self.unusable(record, &cause, None, &reason);
             }
             match self.deliver(participant, &delivery, &cause)? {
                 Ok(()) => self.counts.heard += 1,
-                Err(reason) => self.unusable(record, Some(&envelope.kind), &reason)?,
+                Err(reason) => self.unusable(record, &cause, Some(&envelope.kind), &reason)?,
             }
         }
         Ok(())
     }
 
     /// A record that can't be used. Where it is one that a step waits for, its participant hears so.
-    fn unusable(&mut self, record: &Record, kind: Option<&str>, reason: &str) -> Result<()> {
+    fn unusable(&mut self, record: &Record, cause: &Cause, kind: Option<&str>, reason: &str) -> Result<()> {
         self.dead_letter(record, reason)?;
         let (Some(kind), Some(key)) = (kind, record.key_text()) else { return Ok(()) };
         if partition_of(key, i32::try_from(self.lanes.len())?) != record.partition {
             return Ok(());
         }
-        let place = record.place();
-        let cause = Cause { id: &place, correlation: None, traceparent: None, partition: record.partition };
         let service = self.service;
         for participant in &service.participants {
             if let Some(Ok(delivery)) = participant.listen(&Arrival::Unusable { kind, key }) {
                 // The record is a dead letter already; where its key is no instance either, that is all.
-                if let Err(reason) = self.deliver(participant, &delivery, &cause)? {
+                if let Err(reason) = self.deliver(participant, &delivery, cause)? {
+                    let place = record.place();
                     tracing::debug!(service = service.name, place, reason, "no answer to an unusable record");
                 }
             }
@@ -233,7 +245,7 @@ impl<'a> Work<'a> {
         self.touched.insert(timer.partition);
         self.counts.timers += 1;
         let cause = Cause {
-            id: &timer.cause_id,
+            id: timer.cause_id.as_str().into(),
             correlation: None,
             traceparent: Some(&timer.traceparent),
             partition: timer.partition,
@@ -295,7 +307,7 @@ impl<'a> Work<'a> {
             tracing::debug!(
                 service = self.service.name,
                 instance = delivery.instance,
-                cause = cause.id,
+                cause = %cause.id,
                 why,
                 "ignored"
             );
@@ -328,7 +340,7 @@ impl<'a> Work<'a> {
     ) -> Result<()> {
         let known = self.known(participant, &delivery.instance)?.instance.as_ref();
         let known = known.and_then(|instance| instance.correlation.clone());
-        let correlation = known.as_deref().or(cause.correlation).unwrap_or(cause.id).to_owned();
+        let correlation = known.as_deref().or(cause.correlation).unwrap_or(&cause.id).to_owned();
         if let Some((state, ended)) = outcome.next {
             // From the first that is said on, unless a record has brought one before; and not for
             // what ends at once, such as a cancellation of an order that is yet to be placed.
@@ -368,7 +380,7 @@ impl<'a> Work<'a> {
                     instance: delivery.instance.clone(),
                     partition: cause.partition,
                     due_ms,
-                    cause_id: first_id.map_or_else(|| cause.id.to_owned(), |id| id.to_string()),
+                    cause_id: first_id.map_or_else(|| cause.id.to_string(), |id| id.to_string()),
                     traceparent: traceparent(&trace, first_id.unwrap_or_default()),
                 })?;
             }
@@ -390,7 +402,7 @@ impl<'a> Work<'a> {
             dataschema: Some(&self.topology.schema(said.kind)),
             sequence: Some(&lane.sequence.to_string()),
             correlationid: Some(correlation),
-            causationid: Some(cause.id),
+            causationid: Some(&cause.id),
             traceparent: Some(&traceparent(trace, id)),
             data: &RawValue::from_string(said.data)?,
         };
@@ -400,10 +412,11 @@ impl<'a> Work<'a> {
 
     /// A command on a partition that is not its key's goes to the one that is, with the id that it has.
     fn forward(&mut self, record: &Record, envelope: &Envelope, key: &str, home: i32) -> Result<()> {
+        let source = envelope.source.clone().unwrap_or_else(|| self.topology.source(SOMEONE));
         let value = Structured {
             specversion: "1.0",
             id: &envelope.id,
-            source: envelope.source.as_deref().unwrap_or(&self.source),
+            source: &source,
             kind: &envelope.kind,
             subject: key,
             time: &cloudevents::rfc3339(envelope.time_ms),
@@ -418,7 +431,7 @@ impl<'a> Work<'a> {
         let value = value.to_bytes();
         if value.len() > MOST_PUBLISHED_BYTES {
             let reason = format!("it would have {} bytes on the partition of its key, {home}", value.len());
-            return self.unusable(record, None, &reason);
+            return self.unusable(record, &Cause::unread(record), None, &reason);
         }
         self.put_out(&record.topic, home, key, &envelope.kind, value);
         Ok(())

@@ -64,7 +64,11 @@ pub fn read(record: &Record) -> Result<Envelope, Misread> {
     // The parser gives up where it is nested very deep; its type can be found nevertheless.
     let value: Value = serde_json::from_str(text).map_err(|e| Misread {
         kind: header_kind.clone().or_else(|| peek_kind(bytes)),
-        reason: format!("the value is not JSON: {e}"),
+        reason: match e.to_string() {
+            // Its own limit is beyond ours.
+            deep if deep.starts_with("recursion limit") => format!("it is nested deeper than {MOST_NESTING}"),
+            other => format!("the value is not JSON: {other}"),
+        },
     })?;
     let Value::Object(fields) = value else {
         return Err(misread("the value is JSON, but not an object".to_owned()));

@@ -64,6 +64,8 @@ impl DeadLetter {
 
 /// The dead letter of a record, as `service` keeps it from `at_ms` on.
 pub fn kept(service: &str, record: &Record, reason: &str, at_ms: i64) -> DeadLetter {
+    // It may quote what was sent: one line, whatever that was.
+    let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let short = &reason[..reason.floor_char_boundary(MOST_REASON_BYTES)];
     let is_whole = record.size() <= MOST_BYTES;
     DeadLetter {
@@ -76,7 +78,7 @@ pub fn kept(service: &str, record: &Record, reason: &str, at_ms: i64) -> DeadLet
         headers: if is_whole { record.headers.clone() } else { Vec::new() },
         value: record.value.clone().filter(|_| is_whole),
         is_whole,
-        reason: if short == reason { reason.to_owned() } else { format!("{short}...") },
+        reason: if short == reason { reason.clone() } else { format!("{short}...") },
         at_ms,
     }
 }

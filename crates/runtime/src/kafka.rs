@@ -76,7 +76,9 @@ impl KafkaSettings {
             // A position that is gone is a loss, not a reason to start somewhere else.
             .set("auto.offset.reset", "error")
             .set("check.crcs", "true")
-            .set("queued.max.messages.kbytes", "16384")
+            // What lies ready to be handled: a few batches. Small records take several times their size.
+            .set("queued.max.messages.kbytes", "4096")
+            .set("queued.min.messages", "5000")
             // After a full queue or an error, the defaults wait for up to a second.
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.error.backoff.ms", "100");

@@ -14,7 +14,7 @@ mod view;
 mod waiting;
 
 pub use event::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_REDRIVEN, Event};
-pub use ingest::{Handle, Tracker, TrackerSettings};
+pub use ingest::{Handle, NAME, Tracker, TrackerSettings};
 pub use runtime::Position;
 pub use status::Status;
 pub use store::{Added, Batch, Sequence, Store};

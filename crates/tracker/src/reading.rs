@@ -71,11 +71,9 @@ fn dead_letter(record: &Record) -> Option<Event> {
         Some("discarded") => DEAD_LETTER_DISCARDED,
         Some(_) => return None,
     };
-    let read = understand(record).ok();
-    let of_type = read.as_ref().map(|envelope| envelope.kind.clone());
-    let cause = match letter.resolved {
-        Some(_) => None,
-        None => read.map(|envelope| envelope.id),
+    let (of_type, cause) = match understand(record) {
+        Ok(envelope) => (Some(envelope.kind), Some(envelope.id)),
+        Err(misread) => (misread.kind, None),
     };
     let mut data = Map::new();
     data.insert("dead_letter".to_owned(), json!(letter.id));

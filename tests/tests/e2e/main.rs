@@ -7,13 +7,16 @@
 //! choices of a run that printed this seed.
 
 mod alone;
+mod bad_records;
 mod commands;
 mod dead_letters;
 mod demo;
 mod endings;
 mod harness;
+mod http;
 mod kafka_away;
 mod kills;
+mod load;
 mod readme;
 mod restarts;
 mod settings;

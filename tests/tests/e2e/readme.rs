@@ -1,29 +1,37 @@
 //! The README's commands, as a newcomer would copy them.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{env, fs, path::Path, process::Command, time::Duration};
 
 use e2e::{
     kcat::Kcat,
     ports::free_port,
     process,
-    program::{Program, quadrille},
+    program::{Program, program_folder, quadrille},
 };
 
-const ADDRESS: &str = "127.0.0.1:9092";
+const KAFKA: &str = "127.0.0.1:9092";
+const HTTP: &str = "http://127.0.0.1:8080";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the output of some commands must name, by words that the command has.
-const EXPECTED: [(&str, &[&str]); 5] = [
-    ("-t orders -f '%s\\n'\n", &["OrderPlaced", "OrderConfirmed", "OrderCompleted"]),
-    ("grep order-2", &["ShipmentRefused", "PaymentVoided", "StockReleased", "OrderCancelled"]),
-    ("-t dead-letters", &["dlq-reason", "dlq-service=order", "nonsense"]),
-    ("grep OrderCompleted", &["OrderCompleted"]),
-    ("by-hand-1", &["order-1"]),
+const EXPECTED: [(&str, &[&str]); 9] = [
+    ("--id first", &["first", "OrderPlaced", "PaymentCaptured", "OrderCompleted", "450.02 EUR"]),
+    (
+        "--id refused",
+        &["exit 3: cancelled", "ShipmentRefused", "<-", "PaymentVoided", "StockReleased", "first"],
+    ),
+    ("Prefer: wait=10", &["200 OK", "\"completed\""]),
+    ("\"quantity\":0", &["completed", "\"#/items/0/quantity\"", "captured", "committed"]),
+    ("grep order-1", &["OrderPlaced", "OrderConfirmed", "OrderCompleted"]),
+    ("-t dead-letters", &["dlq-reason", "dlq-service=payment", "much", "payment-payments.commands-"]),
+    ("discard", &["would hand", "refused again", "amount", "discard"]),
+    ("--id stuck", &["exit 4: not ended in time", "waiting for ShipmentScheduled (from shipping) for "]),
+    ("ShipmentDispatched", &["waiting for ShipmentDispatched (from shipping) for ", "completed"]),
 ];
 
 #[test]
 fn the_commands_of_the_readme_do_what_it_says() {
-    let _installed = Kcat::new(ADDRESS);
+    let _installed = Kcat::new(KAFKA);
     let address = format!("127.0.0.1:{}", free_port());
     let mut running: Option<Program> = None;
     let mut looked_at = [false; EXPECTED.len()];
@@ -45,11 +53,17 @@ fn the_commands_of_the_readme_do_what_it_says() {
                 "CI runs another test command than the README: {block}"
             );
         } else {
-            let script = block.replace(ADDRESS, &address).replace("sleep 1", "sleep 2");
+            let http = running.as_ref().expect("the program is started first").http();
+            // The folder of the program that is tested comes first, whatever the README puts there.
+            let script = block.replace(KAFKA, &address).replace(HTTP, &http);
+            let script = script.replace("$PWD/target/release", &program_folder().display().to_string());
+            let path = format!("{}:{}", program_folder().display(), env::var("PATH").unwrap_or_default());
             let mut bash = Command::new("bash");
-            let done = process::run(bash.args(["-euo", "pipefail", "-c", &script]), b"", LIMIT);
-            let said = String::from_utf8_lossy(&done.stdout);
-            assert!(done.status.success(), "{block}\nstdout: {said}\nstderr: {}", done.stderr);
+            bash.env("PATH", path).env("QUADRILLE_URL", &http);
+            bash.args(["-euo", "pipefail", "-c", &script.replace("sleep 1", "sleep 2")]);
+            let done = process::run(&mut bash, b"", LIMIT);
+            let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), done.stderr);
+            assert!(done.status.success(), "{block}\n{said}");
             for (place, (words, expected)) in
                 EXPECTED.iter().enumerate().filter(|(_, (w, _))| block.contains(w))
             {

@@ -1,0 +1,33 @@
+//! The commands that talk to a running Quadrille over HTTP.
+
+pub mod account;
+pub mod dead_letters;
+mod follow;
+mod http;
+pub mod order;
+pub mod orders;
+pub mod status;
+pub mod stock;
+mod table;
+pub mod trace;
+mod values;
+
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Prints an answer on stdout: with `--json` as it is, else as what a person reads.
+fn print<T: DeserializeOwned>(json: bool, answer: &Value, text: impl FnOnce(T) -> String) -> Result<()> {
+    if json {
+        anstream::println!("{answer}");
+    } else {
+        anstream::println!("{}", text(read(answer)?));
+    }
+    Ok(())
+}
+
+/// Reads an answer.
+fn read<T: DeserializeOwned>(answer: &Value) -> Result<T> {
+    T::deserialize(answer)
+        .context("the answer can't be read: is it from a Quadrille of this version? --json shows it as it is")
+}

@@ -1,0 +1,143 @@
+//! What the HTTP side knows: the services of this process, and a way to write commands.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Result;
+use contract::Id;
+use runtime::{Commands, Connection, Requests, StoreView, Vitals};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::spawn_blocking,
+};
+
+use crate::{
+    cli::ServiceName,
+    http::{metrics::HttpMetrics, problem::Problem, status::Lags},
+};
+
+/// How many commands may be under way to Kafka at a time.
+const MOST_COMMANDS: usize = 2_000;
+
+/// A service of this process.
+pub struct Hosted {
+    /// Which.
+    pub name: ServiceName,
+    /// How it is.
+    pub vitals: Vitals,
+    /// A way to ask it for something.
+    pub requests: Requests,
+    /// What it knows.
+    pub store: Arc<StoreView>,
+}
+
+impl Hosted {
+    /// A service whose store is at `store`.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn new(name: ServiceName, worker: &runtime::Worker, store: &Path) -> Result<Hosted> {
+        let store = Arc::new(StoreView::open(store)?);
+        Ok(Hosted { name, vitals: worker.vitals(), requests: worker.requests(), store })
+    }
+}
+
+/// What the HTTP side knows.
+pub struct App {
+    services: Vec<Hosted>,
+    tracker: Option<tracker::Handle>,
+    /// Writes commands.
+    pub commands: Commands,
+    /// How many more commands may be under way.
+    pub room: Semaphore,
+    /// Whether Kafka can be reached.
+    pub connection: Connection,
+    /// How far the services are behind.
+    pub lags: Lags,
+    /// What was asked here.
+    pub metrics: HttpMetrics,
+    /// Told when the process is about to stop: nobody shall wait any longer.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    /// For these services.
+    pub fn new(
+        services: Vec<Hosted>,
+        tracker: Option<tracker::Handle>,
+        commands: Commands,
+        connection: Connection,
+        lags: Lags,
+        stopping: watch::Receiver<bool>,
+    ) -> App {
+        App {
+            services,
+            tracker,
+            commands,
+            room: Semaphore::new(MOST_COMMANDS),
+            connection,
+            lags,
+            metrics: HttpMetrics::new(),
+            stopping,
+        }
+    }
+
+    /// The services of this process, without the tracker.
+    pub fn services(&self) -> &[Hosted] {
+        &self.services
+    }
+
+    /// How every service of this process is, the tracker included.
+    pub fn vitals(&self) -> impl Iterator<Item = &Vitals> {
+        self.services.iter().map(|hosted| &hosted.vitals).chain(self.tracker.iter().map(|t| t.vitals()))
+    }
+
+    /// A service, if it is in this process.
+    pub fn service(&self, name: ServiceName) -> Option<&Hosted> {
+        self.services.iter().find(|hosted| hosted.name == name)
+    }
+
+    /// The store of a service.
+    ///
+    /// # Errors
+    /// 404 when it is not in this process.
+    pub fn store(&self, name: ServiceName) -> Result<Arc<StoreView>, Problem> {
+        match self.service(name) {
+            Some(hosted) => Ok(Arc::clone(&hosted.store)),
+            None => Err(Problem::not_found(format!(
+                "the {name} service is not in this process: ask the process that hosts it"
+            ))),
+        }
+    }
+
+    /// The tracker.
+    ///
+    /// # Errors
+    /// 404 when it is not in this process.
+    pub fn tracker(&self) -> Result<tracker::Handle, Problem> {
+        self.tracker.clone().ok_or_else(|| {
+            Problem::not_found("the tracker is not in this process: ask the process that hosts it".to_owned())
+        })
+    }
+}
+
+/// Reads a store, on a thread that may wait for the disk.
+///
+/// # Errors
+/// 500 when it can't be read.
+pub async fn read<T: Send + 'static>(
+    look: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T, Problem> {
+    match spawn_blocking(look).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err(Problem::internal(&error)),
+        Err(error) => Err(Problem::internal(&error.into())),
+    }
+}
+
+/// An id from a path.
+///
+/// # Errors
+/// 404 when it is none: then nothing has it.
+pub fn id(text: &str) -> Result<Id, Problem> {
+    Id::try_from(text).map_err(Problem::not_found)
+}

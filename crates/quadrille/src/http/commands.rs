@@ -1,0 +1,66 @@
+//! Writes a command for a request, and waits until its service has read it.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use contract::{Id, derived_id};
+use runtime::{NotWritten, now_ms};
+use saga::Said;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::{
+    cli::ServiceName,
+    http::{app::App, problem::Problem},
+};
+
+/// How long the service may take to read a command before the answer goes out without that.
+const READ_LIMIT: Duration = Duration::from_secs(1);
+/// How long a command may be under way to Kafka.
+const WRITE_LIMIT: Duration = Duration::from_millis(4_500);
+
+/// Writes a command as the record `id`; returns whether `reader`, if it is in this process, has
+/// handled it.
+///
+/// # Errors
+/// 429 when too much waits, 503 when Kafka can't take it.
+pub async fn write(app: &App, command: Said, id: &str, reader: ServiceName) -> Result<bool, Problem> {
+    let too_many = || Problem::too_many("too many requests wait for Kafka: try again soon".to_owned());
+    let place = {
+        let _room = app.room.try_acquire().map_err(|_| too_many())?;
+        let topic = command.topic;
+        match timeout(WRITE_LIMIT, app.commands.write(&command, id, now_ms())).await {
+            Ok(Ok(place)) => (topic, place.partition, place.offset),
+            Ok(Err(NotWritten::TooMany)) => return Err(too_many()),
+            Ok(Err(NotWritten::NoAnswer(_))) | Err(_) => {
+                return Err(Problem::unavailable(
+                    "Kafka did not take the command in time; it may arrive yet, and repeating the request is safe \
+                     where it names its id"
+                        .to_owned(),
+                ));
+            }
+        }
+    };
+    let Some(reader) = app.service(reader) else { return Ok(false) };
+    let (topic, partition, offset) = place;
+    Ok(reader.vitals.has_read(topic, partition, offset, READ_LIMIT).await)
+}
+
+/// The id that follows from the request's idempotency key, if it has one.
+///
+/// # Errors
+/// 400 when the key is none.
+pub fn id_of_key(headers: &HeaderMap, what: &str) -> Result<Option<Id>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    match key.to_str() {
+        Ok(key) if (1..=255).contains(&key.len()) => Ok(Some(derived_id(what, key))),
+        _ => Err(Problem::malformed(
+            "the Idempotency-Key is not 1 to 255 visible characters of ASCII".to_owned(),
+        )),
+    }
+}
+
+/// An id that nothing else has.
+pub fn new_id() -> Id {
+    Id::try_from(Uuid::now_v7().to_string()).expect("a UUID consists of digits, letters and hyphens")
+}

@@ -1,0 +1,31 @@
+//! Whether the process is alive, and ready to take work.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde_json::{Value, json};
+
+use crate::http::{app::App, problem::Problem};
+
+/// `GET /healthz`.
+pub async fn alive() -> Json<Value> {
+    Json(json!({"alive": true}))
+}
+
+/// `GET /readyz`.
+pub async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
+    let why = if *app.stopping.borrow() {
+        Some("the process is stopping".to_owned())
+    } else if app.connection.is_lost() {
+        Some(format!("Kafka at {} can't be reached", app.connection.servers()))
+    } else {
+        app.vitals().find(|vitals| !vitals.is_ready()).map(|vitals| {
+            let trouble = vitals.pulse().trouble.map(|trouble| format!(": {}", trouble.what));
+            format!("the {} service does not take work yet{}", vitals.service(), trouble.unwrap_or_default())
+        })
+    };
+    match why {
+        None => Ok(Json(json!({"ready": true}))),
+        Some(why) => Err(Problem::unavailable(why)),
+    }
+}

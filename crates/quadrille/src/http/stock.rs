@@ -1,0 +1,61 @@
+//! Stock: show, receive.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::{Request, StatusCode},
+};
+use contract::ReceiveStock;
+use inventory::Stock;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::ServiceName,
+    http::{
+        app::{App, id, read},
+        body,
+        commands::{id_of_key, new_id, write},
+        problem::Problem,
+    },
+};
+
+/// `GET /stock/SKU`.
+pub async fn show(State(app): State<Arc<App>>, Path(sku): Path<String>) -> Result<Json<Value>, Problem> {
+    let sku = id(&sku)?;
+    let store = app.store(ServiceName::Inventory)?;
+    let key = sku.to_string();
+    let row = read(move || store.row(&key)).await?;
+    let row = row.ok_or_else(|| Problem::not_found(format!("'{sku}' was never received")))?;
+    let stock: Stock = serde_json::from_str(&row)
+        .with_context(|| format!("the stock of '{sku}'"))
+        .map_err(|error| Problem::internal(&error))?;
+    Ok(Json(json!({
+        "sku": sku,
+        "received": stock.received,
+        "available": stock.available(),
+        "reserved": stock.reserved,
+        "committed": stock.committed,
+    })))
+}
+
+/// `POST /stock/SKU/receipts`.
+pub async fn receive(
+    State(app): State<Arc<App>>,
+    Path(sku): Path<String>,
+    request: Request<Body>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let of_key = id_of_key(request.headers(), "receipt")?;
+    let mut fields = body::object(request).await?;
+    fields.insert("sku".to_owned(), json!(sku));
+    if fields.get("receipt_id").is_none_or(Value::is_null) {
+        fields.insert("receipt_id".to_owned(), json!(of_key.unwrap_or_else(new_id)));
+    }
+    let command: ReceiveStock = body::command(fields)?;
+    let (sku, receipt) = (command.sku.clone(), command.receipt_id.clone());
+    write(&app, command.into(), &new_id(), ServiceName::Inventory).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"sku": sku, "receipt_id": receipt}))))
+}
