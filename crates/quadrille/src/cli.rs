@@ -118,6 +118,9 @@ pub struct Serve {
     /// Where HTTP is served [default: 127.0.0.1:8080, or another port where a process has that]
     #[arg(long, env = "HTTP_ADDR", hide_env_values = true, value_name = "HOST:PORT", value_parser = address)]
     pub http_addr: Option<String>,
+    /// Where another process serves HTTP, which is asked for that service; comma-separated
+    #[arg(long, env = "HTTP_PEERS", hide_env_values = true, value_name = "SERVICE=URL,...", value_delimiter = ',', value_parser = peer)]
+    pub http_peers: Vec<(ServiceName, String)>,
     #[command(flatten)]
     pub kafka: Kafka,
     #[command(flatten)]
@@ -162,6 +165,13 @@ pub enum ServiceName {
     Shipping,
     Notification,
     Tracker,
+}
+
+impl ServiceName {
+    /// Every service.
+    pub fn all() -> impl Iterator<Item = ServiceName> {
+        ServiceName::value_variants().iter().copied()
+    }
 }
 
 impl fmt::Display for ServiceName {
@@ -325,6 +335,15 @@ fn address(text: &str) -> Result<String, String> {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
         _ => Err("an address is HOST:PORT, such as 127.0.0.1:9092".to_owned()),
+    }
+}
+
+fn peer(text: &str) -> Result<(ServiceName, String), String> {
+    let (service, url) = text.split_once('=').unwrap_or_default();
+    let service = ServiceName::from_str(service.trim(), false);
+    match (service, url.trim().trim_end_matches('/').strip_prefix("http://")) {
+        (Ok(service), Some(rest)) if address(rest).is_ok() => Ok((service, format!("http://{rest}"))),
+        _ => Err("a peer is SERVICE=http://HOST:PORT, such as payment=http://payment:8080".to_owned()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Runs services until a signal comes, or one of them can't go on.
 
-use std::{future::Future, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, future::Future, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow};
 use choreography::Settings;
@@ -18,7 +20,7 @@ use tracker::{Tracker, TrackerSettings};
 
 use crate::{
     cli::{Serve, ServiceName, Up},
-    http::{self, App, Hosted, Lags, Server},
+    http::{self, App, Hosted, Lags, Peers, Server},
     sandbox::Sandbox,
     settings::topology,
     topics::apply_when_reachable,
@@ -43,19 +45,20 @@ pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
                 sandbox.folder().display()
             );
         }
-        let host = Host::new(settings, sandbox.kafka(), up.store.retention);
+        let address = sandbox.address().to_string();
+        let host = Host::new(settings, sandbox.kafka(), &address, up.store.retention);
         let store = |name: ServiceName| sandbox.folder().join(format!("{name}.db"));
-        let announcement = Announcement { kafka: sandbox.address().to_string(), suggest: true, json };
-        return host.run(&names, store, http, signals, announcement).await;
+        let announcement = Announcement { kafka: address, suggest: true, json };
+        return host.run(&names, store, http, nobody(), signals, announcement).await;
     };
-    let host = Host::new(settings, up.kafka.at(servers.clone()), up.store.retention);
+    let host = Host::new(settings, up.kafka.at(servers.clone()), servers, up.store.retention);
     let Some(made) = signals.or(apply_when_reachable(&host.kafka, &host.connection)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     made?;
     let store = |name| up.store.path(name, names.len());
     let announcement = Announcement { kafka: servers.clone(), suggest: true, json };
-    host.run(&names, store, http, signals, announcement).await
+    host.run(&names, store, http, nobody(), signals, announcement).await
 }
 
 /// `quadrille serve`.
@@ -66,14 +69,16 @@ pub async fn serve(serve: Serve, json: bool) -> Result<ExitCode> {
     let mut names: Vec<ServiceName> = serve.services.iter().flat_map(|service| service.names()).collect();
     names.sort_unstable();
     names.dedup();
-    let host = Host::new(serve.rules.settings(), serve.kafka.at(servers.to_owned()), serve.store.retention);
+    let kafka = serve.kafka.at(servers.to_owned());
+    let host = Host::new(serve.rules.settings(), kafka, servers, serve.store.retention);
     let http = match &serve.http_addr {
         Some(address) => http::listen(address).await?,
         None => http::listen_somewhere().await?,
     };
     let store = |name| serve.store.path(name, names.len());
     let announcement = Announcement { kafka: servers.to_owned(), suggest: false, json };
-    host.run(&names, store, http, signals, announcement).await
+    let peers = Peers::new(serve.http_peers.into_iter().collect());
+    host.run(&names, store, http, peers, signals, announcement).await
 }
 
 /// What the services of a process share.
@@ -108,9 +113,9 @@ impl Started {
 }
 
 impl Host {
-    /// A host without services yet.
-    pub fn new(settings: Settings, kafka: KafkaSettings, retention: Duration) -> Self {
-        let connection = Connection::new(&kafka.bootstrap_servers);
+    /// A host without services yet. People know its Kafka by the address `known_as`.
+    pub fn new(settings: Settings, kafka: KafkaSettings, known_as: &str, retention: Duration) -> Self {
+        let connection = Connection::new(known_as);
         Host { topology: topology(&settings), settings, kafka, connection, retention }
     }
 
@@ -151,6 +156,7 @@ impl Host {
         names: &[ServiceName],
         store: impl Fn(ServiceName) -> PathBuf,
         http: TcpListener,
+        peers: Peers,
         mut signals: Signals,
         announcement: Announcement,
     ) -> Result<ExitCode> {
@@ -180,7 +186,7 @@ impl Host {
             });
         }
         let announcement = announcement.text(&format!("http://{}", http.local_addr()?), names);
-        let server = self.serve_http(http, services, tracker, &shutdown)?;
+        let server = self.serve_http(http, services, tracker, peers, &shutdown)?;
         let mut waiting = names.len();
         if waiting == 0 {
             println!("{announcement}");
@@ -228,6 +234,7 @@ impl Host {
         listener: TcpListener,
         services: Vec<Hosted>,
         tracker: Option<tracker::Handle>,
+        peers: Peers,
         shutdown: &Shutdown,
     ) -> Result<Server> {
         let commands = self.commands("http")?;
@@ -235,9 +242,14 @@ impl Host {
         let vitals = vitals.chain(tracker.iter().map(|tracker| tracker.vitals().clone())).collect();
         let lags = Lags::follow(vitals, &self.kafka, self.connection.clone(), shutdown.clone())?;
         let (stop, stopping) = watch::channel(false);
-        let app = App::new(services, tracker, commands, self.connection.clone(), lags, stopping);
+        let app = App::new(services, tracker, peers, commands, self.connection.clone(), lags, stopping);
         Ok(Server::start(listener, Arc::new(app), stop))
     }
+}
+
+/// No other process is known.
+fn nobody() -> Peers {
+    Peers::new(BTreeMap::new())
 }
 
 /// What is printed once all services are ready.

@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     cli::ServiceName,
-    http::{metrics::HttpMetrics, problem::Problem, status::Lags},
+    http::{metrics::HttpMetrics, peers::Peers, problem::Problem, status::Lags},
 };
 
 /// How many commands may be under way to Kafka at a time.
@@ -45,6 +45,8 @@ impl Hosted {
 pub struct App {
     services: Vec<Hosted>,
     tracker: Option<tracker::Handle>,
+    /// The processes of other services.
+    pub peers: Peers,
     /// Writes commands.
     pub commands: Commands,
     /// How many more commands may be under way.
@@ -64,6 +66,7 @@ impl App {
     pub fn new(
         services: Vec<Hosted>,
         tracker: Option<tracker::Handle>,
+        peers: Peers,
         commands: Commands,
         connection: Connection,
         lags: Lags,
@@ -72,6 +75,7 @@ impl App {
         App {
             services,
             tracker,
+            peers,
             commands,
             room: Semaphore::new(MOST_COMMANDS),
             connection,

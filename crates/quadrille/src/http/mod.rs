@@ -9,6 +9,7 @@ mod dead_letters;
 mod health;
 mod metrics;
 mod orders;
+mod peers;
 mod problem;
 mod server;
 mod status;
@@ -27,6 +28,7 @@ use axum::{
 };
 
 pub use app::{App, Hosted};
+pub use peers::Peers;
 pub use server::{Server, listen, listen_somewhere};
 pub use status::Lags;
 
@@ -56,6 +58,7 @@ fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             Problem::method_not_allowed(format!("{method} is not for {}", uri.path()))
         })
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), peers::forward))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::count))
         // Bodies are limited where they are read.
         .layer(DefaultBodyLimit::disable())

@@ -519,6 +519,14 @@ fn an_unusable_record_that_a_step_waits_for_is_answered_with_a_failure() {
         let place = format!("users-{}-", answer.partition);
         assert!(field(answer, "causationid").starts_with(&place), "{}", field(answer, "causationid"));
     }
+    // What was understood of it goes on.
+    let known = with(raw("users", "kim", br#"{"type":"IdentityCreated","user":"kim"}"#), "id", "the-cause");
+    let said = bench.hear([with(known, "correlationid", "the-saga")]);
+    let answer = said.iter().find(|o| o.topic == "billing").unwrap();
+    assert_eq!(
+        (field(answer, "causationid"), field(answer, "correlationid")),
+        ("the-cause".to_owned(), "the-saga".to_owned())
+    );
     // And it acts on nothing that comes for them later.
     assert_eq!(kinds(&bench.hear([seats("g-1", 9), created("ada")])), ["SeatsAdded"]);
 }
@@ -756,6 +764,8 @@ fn a_dead_letter_s_reason_is_short() {
     let letter = dead_letters::kept("billing", &record, &"ü".repeat(100_000), NOON_MS);
     assert!(letter.reason.len() <= 1_100, "{}", letter.reason.len());
     assert!(letter.reason.starts_with('ü'));
+    let letter = dead_letters::kept("billing", &record, "two\nlines \u{1b}[2J", NOON_MS);
+    assert_eq!(letter.reason, "two lines  [2J", "one line, which does nothing to a terminal");
 }
 
 // ---- redrive and discard ----

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod limits;
 mod orders;
+mod peers;
 mod tracker;
 
 use e2e::{

@@ -1,0 +1,197 @@
+//! Other processes that host other services: what they know is asked there, so that one address
+//! answers for all of them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, Method, Uri, uri::PathAndQuery},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http_body_util::{BodyExt, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::{
+    cli::ServiceName,
+    http::{app::App, problem::Problem},
+};
+
+/// How long a peer may take: longer than the longest that a request may ask to wait.
+const ANSWER_LIMIT: Duration = Duration::from_secs(35);
+/// How long it may take when the answers of all are put together.
+const SHORT_LIMIT: Duration = Duration::from_secs(3);
+/// How large an answer may be that is put together with others.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// Marks what a peer has sent: it is answered here or not at all.
+const FORWARDED: &str = "quadrille-forwarded";
+
+/// Where other processes serve HTTP, by the service that they host: `http://HOST:PORT`.
+pub struct Peers {
+    addresses: BTreeMap<ServiceName, String>,
+    client: Client<HttpConnector, Body>,
+}
+
+impl Peers {
+    /// These.
+    pub fn new(addresses: BTreeMap<ServiceName, String>) -> Peers {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(SHORT_LIMIT));
+        connector.set_nodelay(true);
+        Peers { addresses, client: Client::builder(TokioExecutor::new()).build(connector) }
+    }
+
+    async fn send(
+        &self,
+        service: ServiceName,
+        mut request: Request,
+        limit: Duration,
+    ) -> Result<Response, Problem> {
+        let address = &self.addresses[&service];
+        let unavailable = |why: String| {
+            Problem::unavailable(format!(
+                "the {service} service's process at {address} does not answer: {why}"
+            ))
+        };
+        let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        *request.uri_mut() = format!("{address}{path}").parse().map_err(|e| unavailable(format!("{e}")))?;
+        request.headers_mut().remove("host");
+        request.headers_mut().insert(FORWARDED, HeaderValue::from_static("1"));
+        match timeout(limit, self.client.request(request)).await {
+            Ok(Ok(response)) => Ok(response.map(Body::new)),
+            Ok(Err(error)) => Err(unavailable(error.to_string())),
+            Err(_) => Err(unavailable(format!("not within {} s", limit.as_secs()))),
+        }
+    }
+
+    async fn get(&self, service: ServiceName, path: &'static str) -> Result<Value, Problem> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = Uri::from_static(path);
+        let response = self.send(service, request, SHORT_LIMIT).await?;
+        let body = timeout(SHORT_LIMIT, Limited::new(response.into_body(), MOST_BYTES).collect()).await;
+        let bytes = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::unavailable(format!("the {service} service's process: {error}")))
+    }
+}
+
+/// Forwards what a peer has to answer; puts together what all have to.
+pub async fn forward(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let is_asked_by_a_peer = request.headers().contains_key(FORWARDED);
+    if is_asked_by_a_peer || app.peers.addresses.is_empty() {
+        return next.run(request).await;
+    }
+    let path = request.uri().path().trim_matches('/').to_owned();
+    let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
+    if let Some(service) = responsible(is_get, &path).filter(|service| app.is_at_a_peer(*service)) {
+        return app.peers.send(service, request, ANSWER_LIMIT).await.into_response();
+    }
+    let response = next.run(request).await;
+    let put_together = match path.as_str() {
+        "status" if is_get => with_status_of_peers(&app, response).await,
+        "dead-letters" if is_get => with_dead_letters_of_peers(&app, response).await,
+        _ => return response,
+    };
+    put_together.into_response()
+}
+
+/// The service whose process answers, where only one can.
+fn responsible(is_get: bool, path: &str) -> Option<ServiceName> {
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts[..] {
+        [""] | ["orders", _, "timeline"] => Some(ServiceName::Tracker),
+        ["orders"] if is_get => Some(ServiceName::Tracker),
+        ["orders", ..] => Some(ServiceName::Order),
+        ["accounts", ..] => Some(ServiceName::Payment),
+        ["stock", ..] => Some(ServiceName::Inventory),
+        // A dead letter's id begins with the service that made it one.
+        ["dead-letters", id, ..] => ServiceName::all()
+            .find(|name| id.strip_prefix(&name.to_string()).is_some_and(|rest| rest.starts_with('-'))),
+        _ => None,
+    }
+}
+
+async fn json_of(response: Response) -> Result<Value, Problem> {
+    let body = response.into_body().collect().await.map_err(|error| Problem::internal(&error.into()))?;
+    serde_json::from_slice(&body.to_bytes()).map_err(|error| Problem::internal(&error.into()))
+}
+
+async fn with_status_of_peers(app: &App, response: Response) -> Result<Json<Value>, Problem> {
+    let mut status = json_of(response).await?;
+    for service in app.at_peers() {
+        let of_peer = app.peers.get(service, "/status").await;
+        let found =
+            of_peer.as_ref().ok().and_then(|status| status["services"].as_array()).and_then(|services| {
+                services.iter().find(|shown| shown["service"] == service.to_string()).cloned()
+            });
+        let shown = found.unwrap_or_else(|| {
+            json!({"service": service.to_string(), "state": "unreachable", "trouble": null, "dead_letters": 0, "lanes": []})
+        });
+        if let Some(services) = status["services"].as_array_mut() {
+            services.push(shown);
+        }
+    }
+    Ok(Json(status))
+}
+
+async fn with_dead_letters_of_peers(app: &App, response: Response) -> Result<Json<Value>, Problem> {
+    let mut letters = json_of(response).await?.as_array().cloned().unwrap_or_default();
+    for service in app.at_peers() {
+        // A list that leaves some out unsaid would mislead.
+        let of_peer = app.peers.get(service, "/dead-letters").await?;
+        let of_service = of_peer.as_array().into_iter().flatten();
+        letters.extend(of_service.filter(|letter| letter["service"] == service.to_string()).cloned());
+    }
+    letters.sort_by_key(|letter| letter["time"].as_str().unwrap_or_default().to_owned());
+    Ok(Json(Value::Array(letters)))
+}
+
+impl App {
+    fn is_at_a_peer(&self, service: ServiceName) -> bool {
+        self.at_peers().any(|name| name == service)
+    }
+
+    /// The services that are not here, and whose processes are known.
+    fn at_peers(&self) -> impl Iterator<Item = ServiceName> {
+        let here =
+            |service: &ServiceName| self.vitals().any(|vitals| vitals.service() == service.to_string());
+        self.peers.addresses.keys().copied().filter(move |service| !here(service))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_path_has_one_service_that_answers() {
+        for (path, service) in [
+            ("", Some(ServiceName::Tracker)),
+            ("orders", Some(ServiceName::Tracker)),
+            ("orders/o-1", Some(ServiceName::Order)),
+            ("orders/o-1/timeline", Some(ServiceName::Tracker)),
+            ("accounts/ada", Some(ServiceName::Payment)),
+            ("stock/tea", Some(ServiceName::Inventory)),
+            ("dead-letters/shipping-inventory-2-17", Some(ServiceName::Shipping)),
+            ("dead-letters/shippingx-1", None),
+            ("dead-letters", None),
+            ("status", None),
+            ("metrics", None),
+        ] {
+            assert_eq!(responsible(true, path), service, "{path}");
+        }
+        assert_eq!(responsible(false, "orders"), Some(ServiceName::Order));
+        assert_eq!(responsible(false, "orders/o-1/cancel"), Some(ServiceName::Order));
+        assert_eq!(
+            responsible(false, "dead-letters/order-orders.commands-0-1/redrive"),
+            Some(ServiceName::Order)
+        );
+    }
+}
