@@ -2,7 +2,8 @@
 
 use std::{
     env,
-    fs::{self, File},
+    fs::{self, File, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
@@ -41,16 +42,45 @@ impl Kafka {
     /// When it does not start.
     #[track_caller]
     pub fn start_with(properties: &str) -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let dir = TempDir::with_prefix("quadrille-kafka-").expect("a temporary directory can be made");
-        let address = format!("127.0.0.1:{}", free_port());
-        let all = format!("{}\n{properties}\n", server_properties(&address, &dir.path().join("data")));
-        fs::write(dir.path().join("server.properties"), all).expect("the properties can be written");
-        let mut kafka = Kafka { child: None, dir, address, _turn: turn };
+        let mut kafka = Self::new(format!("127.0.0.1:{}", free_port()));
+        let data = kafka.dir.path().join("data");
+        let all = format!("{}\n{properties}\n", server_properties(&kafka.address, &data));
+        fs::write(kafka.properties(), all).expect("the properties can be written");
         kafka.format();
         kafka.start_again();
         kafka
+    }
+
+    /// Like the image `apache/kafka` with these variables: its own code turns them into properties,
+    /// and formats the storage. One of the listeners that they name is at `address`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[track_caller]
+    pub fn start_as_image<'e>(
+        environment: impl IntoIterator<Item = (&'e str, &'e str)>,
+        address: &str,
+    ) -> Self {
+        let mut kafka = Self::new(address.to_owned());
+        let folder = |name: &str| {
+            let path = kafka.dir.path().join(name);
+            fs::create_dir(&path).expect("a directory can be made");
+            path
+        };
+        let (defaults, mounted) = (folder("defaults"), folder("mounted"));
+        let mut setup = kafka.java("kafka.docker.KafkaDockerWrapper");
+        setup.arg("setup").arg("-D").arg(defaults).arg("-M").arg(mounted).arg("-F").arg(kafka.dir.path());
+        let done = process::run(setup.envs(environment), b"", START_LIMIT);
+        assert!(done.status.success(), "the image's setup failed: {}", done.stderr);
+        kafka.start_again();
+        kafka
+    }
+
+    fn new(address: String) -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let dir = TempDir::with_prefix("quadrille-kafka-").expect("a temporary directory can be made");
+        Kafka { child: None, dir, address, _turn: turn }
     }
 
     /// Where it listens.
@@ -110,6 +140,24 @@ impl Kafka {
         assert!(done.status.success(), "ConfigCommand failed: {}", done.stderr);
     }
 
+    /// A folder with the scripts of the image's `/opt/kafka/bin` that a health check may use.
+    ///
+    /// # Panics
+    /// When they can't be written.
+    pub fn scripts(&self) -> PathBuf {
+        let folder = self.dir.path().join("bin");
+        fs::create_dir_all(&folder).expect("a directory can be made");
+        let java = format!(
+            "#!/bin/sh\nexec java $KAFKA_HEAP_OPTS $KAFKA_JVM_PERFORMANCE_OPTS -XX:-UsePerfData -cp '{}' \
+             org.apache.kafka.tools.BrokerApiVersionsCommand \"$@\"\n",
+            jars().display()
+        );
+        let script = folder.join("kafka-broker-api-versions.sh");
+        fs::write(&script, java).expect("a script can be written");
+        fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("a script can be made executable");
+        folder
+    }
+
     fn format(&self) {
         let mut command = self.java("kafka.tools.StorageTool");
         command.args(["format", "--standalone", "-t", &random_uuid(), "-c"]).arg(self.properties());
@@ -118,12 +166,11 @@ impl Kafka {
     }
 
     fn java(&self, class: &str) -> Command {
-        static JARS: OnceLock<PathBuf> = OnceLock::new();
         let mut command = Command::new("java");
         // What a short life on two cores likes best, and nothing left in /tmp.
         command.args(["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"]);
         command.arg(format!("-Djava.io.tmpdir={}", self.dir.path().display()));
-        command.arg("-cp").arg(JARS.get_or_init(fetch_jars).join("*")).arg(class);
+        command.arg("-cp").arg(jars()).arg(class);
         command
     }
 
@@ -165,10 +212,16 @@ group.initial.rebalance.delay.ms=0",
     )
 }
 
+/// Kafka's class path.
+fn jars() -> PathBuf {
+    static JARS: OnceLock<PathBuf> = OnceLock::new();
+    JARS.get_or_init(fetch_jars).join("*")
+}
+
 /// Kafka's jars, in the target directory; fetched by Maven the first time.
 fn fetch_jars() -> PathBuf {
     let target = target_dir();
-    let jars = target.join(format!("kafka-{VERSION}"));
+    let jars = target.join(format!("kafka-{VERSION}-with-tools"));
     fs::create_dir_all(&target).expect("the target directory can be made");
     // Test processes that run at the same time fetch once; the lock is released when the file is closed.
     let lock = File::create(target.join("kafka.lock")).expect("the lock file can be made");
@@ -202,6 +255,11 @@ const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
     <dependency>
       <groupId>org.apache.kafka</groupId>
       <artifactId>kafka_2.13</artifactId>
+      <version>VERSION</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka-tools</artifactId>
       <version>VERSION</version>
     </dependency>
   </dependencies>

@@ -5,6 +5,7 @@
 //! panics and says what was awaited and what was seen; the program then shows its last words.
 
 pub mod audit;
+pub mod compose;
 pub mod http;
 pub mod kafka;
 pub mod kcat;

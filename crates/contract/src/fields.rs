@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData, ops::Deref};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error, IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use uuid::Uuid;
 
@@ -185,6 +185,11 @@ pub(crate) fn check_items(items: &[Item]) -> Result<(), String> {
         item.quantity.check_in_command(&format!("items[{i}].quantity"))?;
     }
     total(items).map(|_| ())
+}
+
+/// Reads the name of a variant from a string only; serde's derived code also takes `{"name": null}`.
+pub(crate) fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::deserialize(String::deserialize(deserializer)?.into_deserializer())
 }
 
 /// Reads a struct from an object only; serde's derived code also takes a list, by position.

@@ -3,7 +3,11 @@
 use saga::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::{Id, Line, Quantity, fields::objects, topics::INVENTORY};
+use crate::{
+    Id, Line, Quantity,
+    fields::{objects, word},
+    topics::INVENTORY,
+};
 
 /// Every item of the order is set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +58,7 @@ pub struct StockRejected {
     /// The order.
     pub order_id: Id,
     /// Why.
+    #[serde(deserialize_with = "word")]
     pub reason: RejectReason,
     /// What was missing.
     #[serde(deserialize_with = "objects")]

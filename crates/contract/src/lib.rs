@@ -7,6 +7,7 @@ mod inventory;
 mod notifications;
 mod orders;
 mod payments;
+mod schemas;
 mod shipments;
 pub mod topics;
 
@@ -23,6 +24,7 @@ pub use orders::{
 pub use payments::{
     DeclineReason, FundsDeposited, PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentVoided,
 };
+pub use schemas::SCHEMAS;
 pub use shipments::{
     RefuseReason, ShipmentCancelled, ShipmentDispatched, ShipmentRefused, ShipmentScheduled,
 };

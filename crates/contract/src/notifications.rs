@@ -3,7 +3,7 @@
 use saga::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::{Id, topics::NOTIFICATIONS};
+use crate::{Id, fields::word, topics::NOTIFICATIONS};
 
 /// Which message the customer got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,7 @@ pub struct NotificationSent {
     /// To whom.
     pub customer_id: Id,
     /// Which message.
+    #[serde(deserialize_with = "word")]
     pub template: Template,
     /// How it was sent, e.g. `email`.
     pub channel: String,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Amount, Currency, Destination, Id, Item,
-    fields::{check_items, object, objects},
+    fields::{check_items, object, objects, word},
     topics::ORDERS,
 };
 
@@ -55,6 +55,7 @@ pub struct OrderCancellationRequested {
     /// The order.
     pub order_id: Id,
     /// Why.
+    #[serde(deserialize_with = "word")]
     pub reason: CancellationRequestReason,
     /// What the customer said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +88,7 @@ pub struct OrderCancellationRejected {
     /// The order.
     pub order_id: Id,
     /// Why.
+    #[serde(deserialize_with = "word")]
     pub reason: CancellationRejectReason,
 }
 
@@ -159,6 +161,7 @@ pub struct OrderCancelled {
     /// The order.
     pub order_id: Id,
     /// Why.
+    #[serde(deserialize_with = "word")]
     pub reason: CancelReason,
     /// The answers that undid something, of `PaymentVoided`, `StockReleased`, `ShipmentCancelled`.
     pub compensated: Vec<String>,

@@ -3,7 +3,7 @@
 use saga::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Currency, Id, topics::PAYMENTS};
+use crate::{Amount, Currency, Id, fields::word, topics::PAYMENTS};
 
 /// The order's total is held of the customer's funds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,7 @@ pub struct PaymentDeclined {
     /// The order.
     pub order_id: Id,
     /// Why.
+    #[serde(deserialize_with = "word")]
     pub reason: DeclineReason,
 }
 

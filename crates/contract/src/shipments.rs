@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Destination, Id,
-    fields::{object, optional_object},
+    fields::{object, optional_object, word},
     topics::SHIPMENTS,
 };
 
@@ -45,6 +45,7 @@ pub struct ShipmentRefused {
     /// The order.
     pub order_id: Id,
     /// Why.
+    #[serde(deserialize_with = "word")]
     pub reason: RefuseReason,
 }
 

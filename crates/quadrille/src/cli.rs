@@ -27,7 +27,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  quadrille demo                                       see an order for every ending, in 20 seconds
+  quadrille demo                                       see an order for every ending
   quadrille up                                         a sandbox with a broker of its own, for kcat
   quadrille account deposit ada 50000                  in another terminal: ada has 500.00 EUR,
   quadrille stock receive tea 10                       there are 10 packets of tea,
@@ -66,9 +66,13 @@ pub enum Command {
     #[command(after_help = "Example:\n  quadrille topics check --kafka-bootstrap-servers localhost:9092")]
     Topics(Topics),
     /// Print who reacts to what with what, found out by running the services' rules
-    #[command(after_help = "Example:\n  quadrille map --format mermaid")]
+    #[command(after_help = "\
+Examples:
+  quadrille map --format mermaid
+  quadrille map --format asyncapi > asyncapi.json")]
     Map {
-        /// For a terminal, or for a page that draws Mermaid; --json has a form of its own
+        /// For a terminal, a page that draws Mermaid, or tools that read AsyncAPI 3.0; --json has a
+        /// form of its own
         #[arg(long, value_enum, default_value = "text")]
         format: MapFormat,
     },
@@ -217,6 +221,7 @@ impl ServiceOrAll {
 pub enum MapFormat {
     Text,
     Mermaid,
+    Asyncapi,
 }
 
 /// How to reach Kafka.

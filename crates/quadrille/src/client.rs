@@ -12,6 +12,8 @@ mod table;
 pub mod trace;
 mod values;
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -30,4 +32,13 @@ fn print<T: DeserializeOwned>(json: bool, answer: &Value, text: impl FnOnce(T) -
 fn read<T: DeserializeOwned>(answer: &Value) -> Result<T> {
     T::deserialize(answer)
         .context("the answer can't be read: is it from a Quadrille of this version? --json shows it as it is")
+}
+
+/// Of what was handed over to its service: 1 where the service has refused it, and says so.
+fn exit_code(answer: &Value) -> ExitCode {
+    if answer["status"] != "refused" {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("quadrille: it was refused; `quadrille dead-letters list` says why");
+    ExitCode::FAILURE
 }

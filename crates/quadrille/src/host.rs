@@ -36,8 +36,8 @@ pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
     let mut names = ServiceName::value_variants().to_vec();
     names.retain(|name| !up.except.contains(name));
     let settings = up.rules.settings();
-    let http = http::listen(&up.http_addr).await?;
     let Some(servers) = &up.kafka.kafka_bootstrap_servers else {
+        let http = http::listen(&up.http_addr).await?;
         let sandbox = Sandbox::start(&up.kafka_addr).await?;
         if !json {
             println!(
@@ -56,6 +56,8 @@ pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     made?;
+    // Only now: who connects is answered.
+    let http = http::listen(&up.http_addr).await?;
     let store = |name| up.store.path(name, names.len());
     let announcement = Announcement { kafka: servers.clone(), suggest: true, json };
     host.run(&names, store, http, nobody(), signals, announcement).await
@@ -271,6 +273,11 @@ impl Announcement {
         lines.extend(page.map(|page| format!("Web page: {page}")));
         if self.suggest {
             lines.push(suggestion(&self.kafka));
+        }
+        let left_out: Vec<String> =
+            ServiceName::all().map(|name| name.to_string()).filter(|name| !names.contains(name)).collect();
+        if self.suggest && !left_out.is_empty() {
+            lines.push(format!("left out: {}", left_out.join(", ")));
         }
         let names = if names.is_empty() { "no service".to_owned() } else { names.join(", ") };
         lines.push(format!("ready: {names}"));

@@ -1,5 +1,6 @@
 //! `quadrille`: hosts any set of the services, and lets people try them.
 
+mod asyncapi;
 mod cli;
 mod client;
 mod demo;
@@ -56,6 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Map { format } => {
             let map = choreography::map();
             match format {
+                cli::MapFormat::Asyncapi => println!("{:#}", asyncapi::document(&map)),
                 _ if json => println!("{}", map.json()),
                 cli::MapFormat::Text => print!("{}", map.text()),
                 cli::MapFormat::Mermaid => print!("{}", map.mermaid()),

@@ -1,28 +1,19 @@
 //! From the command line's words to what the services need.
 
-use std::{
-    fmt::Display,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use choreography::Settings;
-use clap::{CommandFactory, error::ErrorKind};
 use contract::{MESSAGES, topics::DEAD_LETTERS};
 use runtime::{KafkaSettings, Topology};
 
-use crate::cli::{Cli, Kafka, Rules, ServiceName, Store};
-
-/// Refuses a setting that clap could not judge.
-fn refuse(what: impl Display) -> ! {
-    Cli::command().error(ErrorKind::InvalidValue, what).exit()
-}
+use crate::cli::{Kafka, Rules, ServiceName, Store, refuse_value};
 
 impl Kafka {
     /// The brokers, without which a command can't do anything.
     pub fn required(&self, who: &str) -> &str {
         match &self.kafka_bootstrap_servers {
             Some(servers) => servers,
-            None => refuse(format!(
+            None => refuse_value(format!(
                 "{who} the brokers of an Apache Kafka: KAFKA_BOOTSTRAP_SERVERS, or --kafka-bootstrap-servers \
                  HOST:PORT,...; without one there is only `quadrille up`"
             )),
@@ -62,7 +53,7 @@ impl Store {
         };
         match url.strip_prefix("sqlite://") {
             Some(path) if !path.is_empty() => Path::new(path),
-            _ => refuse(format!("DATABASE_URL is '{}'; allowed is sqlite://PATH", without_secret(url))),
+            _ => refuse_value(format!("DATABASE_URL is '{}'; allowed is sqlite://PATH", without_secret(url))),
         }
     }
 
@@ -73,16 +64,17 @@ impl Store {
             return place.to_owned();
         }
         if place.is_file() {
-            refuse(format!("{} is a file, and the stores of services need a folder", place.display()));
+            refuse_value(format!("{} is a file, and the stores of services need a folder", place.display()));
         }
         place.join(format!("{service}.db"))
     }
 }
 
 /// A URL without the user and password that it may hold.
-fn without_secret(url: &str) -> String {
+pub fn without_secret(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
+        (None, Some((_, rest))) => format!("***@{rest}"),
         _ => url.to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use contract::topics::{ALL, PARTITIONS, Topic};
+use contract::topics::{Description, PARTITIONS, descriptions};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     config::FromClientConfigAndContext,
@@ -42,7 +42,7 @@ pub async fn run(topics: Topics, json: bool) -> Result<ExitCode> {
             if json {
                 println!("{}", json!({"as_described": differences.is_empty(), "differences": differences}));
             } else if differences.is_empty() {
-                println!("all {} topics are as described", ALL.len());
+                println!("all {} topics are as described", descriptions().len());
             }
             for difference in differences.iter().filter(|_| !json) {
                 println!("{difference}");
@@ -57,28 +57,39 @@ pub async fn run(topics: Topics, json: bool) -> Result<ExitCode> {
 
 fn list(json: bool) {
     if json {
-        let topic = |topic: Topic| json!({"topic": topic.name, "retention_ms": topic.retention_ms, "partitions": PARTITIONS});
-        println!("{}", Value::from_iter(ALL.map(topic)));
+        let topic = |topic: &Description| {
+            json!({
+                "topic": topic.name,
+                "partitions": topic.partitions,
+                "retention_ms": topic.retention_ms,
+                "cleanup_policy": topic.cleanup_policy,
+                "retention_bytes": topic.retention_bytes,
+                "written_by": topic.written_by,
+                "holds": topic.holds,
+                "about": topic.about,
+            })
+        };
+        println!("{}", Value::from_iter(descriptions().iter().map(topic)));
         return;
     }
-    println!("{:<20} {:<12} partitions if not there yet", "topic", "retention");
-    for topic in ALL {
+    println!("{:<20} {:<14} {:<12} partitions if not there yet", "topic", "written by", "retention");
+    for topic in descriptions() {
         let days = topic.retention_ms / (24 * 60 * 60 * 1000);
         let retention = if topic.retention_ms < 0 { "for ever".to_owned() } else { format!("{days} days") };
-        println!("{:<20} {retention:<12} {PARTITIONS}", topic.name);
+        println!("{:<20} {:<14} {retention:<12} {}", topic.name, topic.written_by, topic.partitions);
     }
 }
 
 fn tell_applied(made: &[&str], there: &HashMap<String, i32>, json: bool) {
-    let partitions = |topic: &Topic| *there.get(topic.name).unwrap_or(&0);
+    let partitions = |topic: &Description| *there.get(topic.name).unwrap_or(&0);
     if json {
-        let topic = |topic: Topic| json!({"topic": topic.name, "made": made.contains(&topic.name), "partitions": partitions(&topic)});
-        println!("{}", Value::from_iter(ALL.map(topic)));
+        let topic = |topic: &Description| json!({"topic": topic.name, "made": made.contains(&topic.name), "partitions": partitions(topic)});
+        println!("{}", Value::from_iter(descriptions().iter().map(topic)));
         return;
     }
-    for topic in ALL {
+    for topic in descriptions() {
         let how = if made.contains(&topic.name) { "made" } else { "was there, and is left as it is" };
-        println!("{:<20} {how}: {} partitions", topic.name, partitions(&topic));
+        println!("{:<20} {how}: {} partitions", topic.name, partitions(topic));
     }
 }
 
@@ -91,7 +102,7 @@ pub async fn apply_when_reachable(kafka: &KafkaSettings, connection: &Connection
         match spawn_blocking(move || there(&admin)).await? {
             Ok(there) => {
                 connection.found();
-                let partitions = ALL.iter().find_map(|topic| there.get(topic.name)).copied();
+                let partitions = descriptions().iter().find_map(|topic| there.get(topic.name)).copied();
                 let partitions = partitions.unwrap_or(PARTITIONS);
                 let made = apply(kafka, partitions, None).await?;
                 if !made.is_empty() {
@@ -113,8 +124,9 @@ async fn apply(
 ) -> Result<Vec<&'static str>> {
     let admin = admin(kafka)?;
     let there = there(&admin)?;
-    let missing: Vec<Topic> = ALL.into_iter().filter(|topic| !there.contains_key(topic.name)).collect();
-    let settings: Vec<[(&str, String); 3]> = missing.iter().map(|topic| configuration(*topic)).collect();
+    let missing: Vec<&Description> =
+        descriptions().iter().filter(|topic| !there.contains_key(topic.name)).collect();
+    let settings: Vec<[(&str, String); 3]> = missing.iter().map(|topic| configuration(topic)).collect();
     let new: Vec<NewTopic> = missing
         .iter()
         .zip(&settings)
@@ -152,7 +164,8 @@ async fn wait_until_all_are_there(admin: AdminClient<Connection>) -> Result<()> 
     loop {
         let asked = Arc::clone(&admin);
         let there = spawn_blocking(move || there(&asked)).await??;
-        if ALL.iter().all(|topic| there.get(topic.name).is_some_and(|partitions| *partitions > 0)) {
+        if descriptions().iter().all(|topic| there.get(topic.name).is_some_and(|partitions| *partitions > 0))
+        {
             return Ok(());
         }
         if Instant::now() > until {
@@ -169,8 +182,9 @@ async fn check(kafka: &KafkaSettings) -> Result<Vec<String>> {
     let admin = admin(kafka)?;
     let there = there(&admin)?;
     let mut differences = Vec::new();
-    let present: Vec<Topic> = ALL.into_iter().filter(|topic| there.contains_key(topic.name)).collect();
-    for topic in ALL.iter().filter(|topic| !there.contains_key(topic.name)) {
+    let (present, missing): (Vec<&Description>, Vec<_>) =
+        descriptions().iter().partition(|topic| there.contains_key(topic.name));
+    for topic in missing {
         differences.push(format!("{}: missing", topic.name));
     }
     if let Some(first) = present.first() {
@@ -190,7 +204,7 @@ async fn check(kafka: &KafkaSettings) -> Result<Vec<String>> {
         let described =
             described.map_err(|e| anyhow::anyhow!("the settings of {} can't be read: {e}", topic.name))?;
         let actual = described.entry_map();
-        for (name, value) in configuration(*topic) {
+        for (name, value) in configuration(topic) {
             let found = actual.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
             if found != value {
                 differences.push(format!("{}: {name} is {found}, and should be {value}", topic.name));
@@ -200,12 +214,12 @@ async fn check(kafka: &KafkaSettings) -> Result<Vec<String>> {
     Ok(differences)
 }
 
-fn configuration(topic: Topic) -> [(&'static str, String); 3] {
+/// Its settings, by Kafka's names.
+fn configuration(topic: &Description) -> [(&'static str, String); 3] {
     [
-        ("cleanup.policy", "delete".to_owned()),
+        ("cleanup.policy", topic.cleanup_policy.to_owned()),
         ("retention.ms", topic.retention_ms.to_string()),
-        // A size limit would delete records that nobody has read yet.
-        ("retention.bytes", "-1".to_owned()),
+        ("retention.bytes", topic.retention_bytes.to_string()),
     ]
 }
 

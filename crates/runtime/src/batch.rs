@@ -27,6 +27,8 @@ const FORGET_AT_ONCE: usize = 100;
 /// How large a record may be that is published: one that no broker takes would block all behind it.
 const MOST_PUBLISHED_BYTES: usize = 768 * 1024;
 
+/// How many characters of a foreign name a log line shows.
+const MOST_SHOWN: usize = 64;
 /// In the source of a forwarded command, who wrote one that names no source.
 const SOMEONE: &str = "someone";
 
@@ -139,7 +141,8 @@ impl<'a> Work<'a> {
         match intake.take(record) {
             Taken::Skipped => Ok(()),
             Taken::Newer(kind) => {
-                tracing::info!(service = self.service.name, %kind, "skipped: a newer version's type");
+                let kind: String = kind.escape_debug().take(MOST_SHOWN).collect();
+                tracing::info!(service = self.service.name, kind, "skipped: a newer version's type");
                 self.counts.newer += 1;
                 Ok(())
             }
@@ -153,7 +156,6 @@ impl<'a> Work<'a> {
     /// A dead letter arrives again, as if for the first time.
     pub fn redrive(&mut self, letter: &DeadLetter, intake: &Intake) -> Result<()> {
         self.resolve(letter, "redriven");
-        self.touched.insert(letter.partition);
         self.arrived(&dead_letters::record(letter), intake)
     }
 
@@ -164,6 +166,7 @@ impl<'a> Work<'a> {
 
     fn resolve(&mut self, letter: &DeadLetter, how: &str) {
         tracing::info!(service = self.service.name, id = letter.id, "dead letter {how}");
+        self.touched.insert(letter.partition);
         let topic = self.topology.dead_letters();
         self.outgoing.push(dead_letters::resolved(self.service.name, letter, topic, how, self.now_ms));
     }

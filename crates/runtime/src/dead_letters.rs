@@ -45,22 +45,20 @@ impl Told {
             offset: offset.parse().ok()?,
             reason: header("dlq-reason")?,
             time_ms: header("dlq-time")?.parse::<jiff::Timestamp>().ok()?.as_millisecond(),
-            resolved: header(RESOLVED_HEADER),
+            // The last one is the service's; others came with the record.
+            resolved: record
+                .headers
+                .last()
+                .filter(|(name, _)| name == RESOLVED_HEADER)
+                .and_then(|(_, value)| String::from_utf8(value.clone()?).ok()),
         })
     }
 }
 
+/// How long a type may be that is kept beside its record.
+const MOST_KIND_BYTES: usize = 256;
 /// How much of a reason is kept: what is wrong may quote what was sent.
 const MOST_REASON_BYTES: usize = 1000;
-
-impl DeadLetter {
-    /// The type that the record names, if it does.
-    pub fn kind(&self) -> Option<String> {
-        let header = self.headers.iter().rev().find(|(name, _)| name == TYPE_HEADER);
-        let header = header.and_then(|(_, value)| String::from_utf8(value.clone()?).ok());
-        header.or_else(|| peek_kind(self.value.as_deref()?))
-    }
-}
 
 /// The dead letter of a record, as `service` keeps it from `at_ms` on.
 pub fn kept(service: &str, record: &Record, reason: &str, at_ms: i64) -> DeadLetter {
@@ -74,6 +72,11 @@ pub fn kept(service: &str, record: &Record, reason: &str, at_ms: i64) -> DeadLet
         partition: record.partition,
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
+        kind: record
+            .header(TYPE_HEADER)
+            .map(str::to_owned)
+            .or_else(|| peek_kind(record.value.as_deref()?))
+            .filter(|kind| kind.len() <= MOST_KIND_BYTES),
         key: record.key.clone().filter(|_| is_whole),
         headers: if is_whole { record.headers.clone() } else { Vec::new() },
         value: record.value.clone().filter(|_| is_whole),

@@ -25,6 +25,7 @@ mod topology;
 mod vitals;
 mod worker;
 
+pub use checks::Refusal;
 pub use cloudevents::{Envelope, Misread, rfc3339};
 pub use commands::{Commands, NotWritten, Place};
 pub use dead_letters::Told;
@@ -33,7 +34,7 @@ pub use intake::read;
 pub use kafka::{Connection, KafkaSettings};
 pub use reader::{LogEnds, Offsets};
 pub use record::{Record, partition_of};
-pub use requests::{Requests, Resolution, What};
+pub use requests::{Requests, Resolution, Unanswered, What};
 pub use store::{DeadLetter, Known, Lock, Position, Positions, StoreView};
 pub use topology::Topology;
 pub use vitals::{Counts, Pulse, Trouble, Vitals};

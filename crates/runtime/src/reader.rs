@@ -256,11 +256,15 @@ impl LogEnds {
     /// # Errors
     /// When Kafka does not answer.
     pub fn ask<'p>(&self, places: impl IntoIterator<Item = &'p (String, i32)>) -> Result<Offsets> {
+        // What the client says of itself is heard by whoever polls.
+        while self.0.poll(Duration::ZERO).is_some() {}
         let mut list = TopicPartitionList::new();
         for (topic, partition) in places {
             list.add_partition_offset(topic, *partition, Offset::End)?;
         }
-        offsets(&self.0.offsets_for_times(list, ANSWER_LIMIT).context("Kafka does not answer")?)
+        let ends = offsets(&self.0.offsets_for_times(list, ANSWER_LIMIT).context("Kafka does not answer")?)?;
+        self.0.context().found();
+        Ok(ends)
     }
 }
 

@@ -67,7 +67,8 @@ impl Topology {
         self.writers.get(topic).copied()
     }
 
-    pub(crate) fn holds(&self, topic: &str, kind: &str) -> bool {
+    /// Whether this is a type of this topic.
+    pub fn holds(&self, topic: &str, kind: &str) -> bool {
         self.types.contains(&(topic, kind))
     }
 

@@ -17,6 +17,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use rdkafka::consumer::{CommitMode, Consumer};
 use saga::Service;
+use tokio::sync::mpsc;
 
 use crate::{
     batch::Batch,
@@ -146,7 +147,7 @@ struct Run {
     connection: Connection,
     shutdown: Shutdown,
     vitals: Vitals,
-    requested: Receiver<Request>,
+    requested: mpsc::Receiver<Request>,
     is_ready: Sender<()>,
     is_running: bool,
     /// How far records have been read that nobody listens to; committed with the next batch.
@@ -233,16 +234,19 @@ impl Run {
     }
 
     fn do_as_asked(&mut self, publisher: &Publisher, timers: &mut Timers) -> Result<()> {
-        while let Ok(Request { what, dead_letter, answer }) = self.requested.try_recv() {
-            let (resolution, done) = self.lanes.resolve(what, &dead_letter, now_ms())?;
-            // Whoever asked may have gone.
-            let _ = answer.send(resolution);
-            let Some(done) = done else { continue };
-            self.vitals.committed(Positions::new(), done.counts);
-            publisher.publish(done.outgoing)?;
-            timers.committed(false, done.earliest_due_ms, self.lanes.store())?;
+        // One at a time, so that records do not wait for people.
+        let Ok(Request { what, dead_letter, answer }) = self.requested.try_recv() else { return Ok(()) };
+        if answer.is_closed() {
+            // Whoever asked was told that it is not done.
+            return Ok(());
         }
-        Ok(())
+        let (resolution, done) = self.lanes.resolve(what, &dead_letter, now_ms())?;
+        // Whoever asked may have gone meanwhile.
+        let _ = answer.send(resolution);
+        let Some(done) = done else { return Ok(()) };
+        self.vitals.committed(Positions::new(), done.counts);
+        publisher.publish(done.outgoing)?;
+        timers.committed(false, done.earliest_due_ms, self.lanes.store())
     }
 
     /// Commits what no batch has taken along: how far was read, and what of the outbox is in Kafka.

@@ -1,6 +1,9 @@
 //! What stands in a timeline.
 
-use contract::{MESSAGES, PaymentVoided, ShipmentCancelled, StockReleased};
+use contract::{
+    CancelOrder, MESSAGES, OrderCancellationRejected, PaymentVoided, PlaceOrder, ShipmentCancelled,
+    StockReleased,
+};
 use runtime::rfc3339;
 use saga::Message;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -33,6 +36,19 @@ pub struct Event {
 }
 
 impl Event {
+    /// Whether anyone may cause such events, as often as they like.
+    pub(crate) fn is_from_anyone(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            PlaceOrder::TYPE
+                | CancelOrder::TYPE
+                | OrderCancellationRejected::TYPE
+                | DEAD_LETTER
+                | DEAD_LETTER_REDRIVEN
+                | DEAD_LETTER_DISCARDED
+        )
+    }
+
     /// Whether this undoes something that was done.
     pub fn undoes(&self) -> bool {
         match self.kind.as_str() {

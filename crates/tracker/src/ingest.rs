@@ -14,7 +14,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use runtime::{
-    Connection, Counts, Follower, KafkaSettings, Lock, Positions, Record, Shutdown, Topology, Vitals, now_ms,
+    Connection, Counts, Follower, KafkaSettings, Lock, Positions, Record, Refusal, Shutdown, Topology,
+    Vitals, now_ms,
 };
 
 use crate::{Batch, Store, View, audit::Audit, reading};
@@ -146,6 +147,9 @@ impl Run {
     fn until_stopped(mut self) -> Result<()> {
         while !self.shutdown.is_asked() {
             let Err(error) = self.follow() else { break };
+            if error.is::<Refusal>() {
+                return Err(error);
+            }
             self.handle.vitals.troubled(format!("{error:#}"), now_ms());
             // When Kafka is away that has been said.
             if !self.connection.is_lost() {
@@ -199,19 +203,13 @@ impl Run {
         partitions: i32,
     ) -> Result<()> {
         let mut batch = Batch::default();
+        let mut missed = Vec::new();
         for record in records {
             let Some(read) = reading::read(record, &self.topology, partitions) else { continue };
             if let Some(sequence) = read.sequence
                 && let Some(missing) = audit.hear(&record.topic, record.partition, sequence)
             {
-                tracing::error!(
-                    "{missing} records of {} are missing in partition {} before offset {}: its writer's numbers have a gap",
-                    record.topic,
-                    record.partition,
-                    record.offset
-                );
-                let mut gaps = self.handle.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-                *gaps.entry(record.topic.to_string()).or_default() += missing;
+                missed.push((record, missing));
             }
             batch.events.extend(read.event);
         }
@@ -221,6 +219,17 @@ impl Run {
         batch.positions = positions.values().cloned().collect();
         let heard = u64::try_from(batch.events.len()).unwrap_or(u64::MAX);
         self.store.add(&batch)?;
+        for (record, missing) in missed {
+            tracing::error!(
+                "{missing} records of {} are missing in partition {} before offset {}: its writer's numbers have a gap",
+                record.topic,
+                record.partition,
+                record.offset
+            );
+            let mut gaps = self.handle.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+            let missing_of_topic = gaps.entry(record.topic.to_string()).or_default();
+            *missing_of_topic = missing_of_topic.saturating_add(missing);
+        }
         self.handle.vitals.committed(positions, Counts { heard, batches: 1, ..Counts::default() });
         Ok(())
     }

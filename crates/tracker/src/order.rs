@@ -22,6 +22,8 @@ pub(crate) struct Order {
     pub placed_from: Source,
     /// The time of its latest event.
     pub updated_ms: i64,
+    /// How many of its events are kept.
+    pub events: u32,
 }
 
 /// Who tells what was ordered: the greater knows better.
@@ -52,12 +54,14 @@ impl Order {
             placed_ms: i64::MAX,
             placed_from: Source::Nobody,
             updated_ms: i64::MIN,
+            events: 0,
         }
     }
 
     /// Adds what an event shows. In whatever order the events of different topics come, the result
     /// is the same; of two that contradict each other on one topic, the first counts.
     pub fn hear(&mut self, event: &Event) {
+        self.events += 1;
         self.updated_ms = self.updated_ms.max(event.time_ms);
         let shown = Status::shown_by(&event.kind);
         if matches!(event.kind.as_str(), OrderCancellationRequested::TYPE | OrderCancelled::TYPE)

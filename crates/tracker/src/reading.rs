@@ -1,16 +1,21 @@
 //! What a record says of an order.
 
 use contract::{
-    Id,
+    Id, PlaceOrder,
     topics::{DEAD_LETTERS, INVENTORY_COMMANDS, PAYMENTS_COMMANDS},
 };
 use runtime::{Envelope, Record, Told, Topology, partition_of, read as understand};
+use saga::Message;
 use serde_json::{Map, Value, json};
 
 use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_REDRIVEN, Event};
 
 /// Who wrote a command that names no source.
 const SOMEONE: &str = "someone";
+/// How far the time that a record says may be from Kafka's: a day.
+const MOST_APART_MS: u64 = 24 * 60 * 60 * 1000;
+/// How large an event's fields may be. An order of a hundred items has 10 KB.
+const MOST_DATA_BYTES: usize = 64 * 1024;
 
 /// What a record says.
 pub struct Reading {
@@ -37,12 +42,22 @@ fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i
     let order = envelope.data.get("order_id")?.as_str()?.to_owned();
     let order = Id::try_from(order).ok()?;
     let writer = topology.writer(&record.topic);
+    let named = envelope.source.as_deref().and_then(|source| topology.named_in(source));
+    let is_of_topic = topology.holds(&record.topic, &envelope.kind);
+    // What is on no topic where it belongs is a dead letter, unless a newer version of the writer said it.
+    if !is_of_topic && (writer.is_none() || named != writer) {
+        return None;
+    }
     // An event in another lane is a dead letter; a command there is forwarded, and known by its id.
     if writer.is_some() && partition_of(&order, partitions) != record.partition {
         return None;
     }
+    // An order that can't be placed is none: there is a dead letter of it.
+    if envelope.kind == PlaceOrder::TYPE && !is_usable::<PlaceOrder>(&envelope.data) {
+        return None;
+    }
     let service = match (envelope.source.as_deref(), writer) {
-        (Some(source), _) => topology.named_in(source).unwrap_or(source),
+        (Some(source), _) => named.unwrap_or(source),
         // On a service's own topic: someone who plays its part.
         (None, Some(writer)) => writer,
         (None, None) => SOMEONE,
@@ -52,10 +67,28 @@ fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i
         id: envelope.id,
         kind: envelope.kind,
         cause: envelope.causation_id,
-        time_ms: envelope.time_ms,
+        time_ms: plausible(envelope.time_ms, record.timestamp_ms),
         order: order.to_string(),
-        data: envelope.data,
+        data: shortened(envelope.data, &order),
     })
+}
+
+fn is_usable<M: Message>(data: &Value) -> bool {
+    saga::decode::<M>(data).is_ok_and(|message| message.check().is_ok())
+}
+
+/// When something happened: what the record says, unless that is far from when Kafka got it. A writer
+/// whose clock is wrong, or who lies, must not make an order old or new.
+fn plausible(says_ms: i64, kafka_ms: i64) -> i64 {
+    if says_ms.abs_diff(kafka_ms) <= MOST_APART_MS { says_ms } else { kafka_ms }
+}
+
+/// The fields, unless they are many more than any service writes.
+fn shortened(data: Value, order: &Id) -> Value {
+    match data.to_string().len() {
+        bytes if bytes > MOST_DATA_BYTES => json!({"order_id": order, "left_out_bytes": bytes}),
+        _ => data,
+    }
 }
 
 fn dead_letter(record: &Record) -> Option<Event> {
@@ -71,7 +104,14 @@ fn dead_letter(record: &Record) -> Option<Event> {
         Some("discarded") => DEAD_LETTER_DISCARDED,
         Some(_) => return None,
     };
-    let (of_type, cause) = match understand(record) {
+    // As it stood where it first arrived: a record without an id has that place for one.
+    let original = Record {
+        topic: letter.topic.as_str().into(),
+        partition: letter.partition,
+        offset: letter.offset,
+        ..record.clone()
+    };
+    let (of_type, cause) = match understand(&original) {
         Ok(envelope) => (Some(envelope.kind), Some(envelope.id)),
         Err(misread) => (misread.kind, None),
     };
@@ -91,8 +131,8 @@ fn dead_letter(record: &Record) -> Option<Event> {
         kind: kind.to_owned(),
         service: letter.service,
         cause,
-        time_ms: letter.time_ms,
+        time_ms: plausible(letter.time_ms, record.timestamp_ms),
+        data: shortened(Value::Object(data), &order),
         order: order.to_string(),
-        data: Value::Object(data),
     })
 }

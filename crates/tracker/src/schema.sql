@@ -35,7 +35,8 @@ CREATE TABLE known_order (
     reason      TEXT,
     placed_ms   INTEGER NOT NULL,
     placed_from INTEGER NOT NULL, -- 0 any event, 1 PlaceOrder, 2 OrderPlaced: order.rs
-    updated_ms  INTEGER NOT NULL
+    updated_ms  INTEGER NOT NULL,
+    events      INTEGER NOT NULL -- how many are kept
 ) STRICT;
 -- The list, newest first: of all, of those that ended in one way, of those that have not ended.
 -- Orders of which nobody knows that they were placed are in none of them.
@@ -54,7 +55,8 @@ CREATE TABLE event (
     cause        TEXT,
     time_ms      INTEGER NOT NULL,
     data         TEXT    NOT NULL,
-    PRIMARY KEY (order_number, id)
+    -- Ids are unique only for one writer.
+    PRIMARY KEY (order_number, id, kind)
 ) STRICT, WITHOUT ROWID;
 
 -- For people with the sqlite3 shell.

@@ -17,13 +17,17 @@ use crate::{
 
 const SCHEMA_VERSION: i64 = 1;
 
+/// After how many events of one order no more commands and dead letters of it are kept. A saga has
+/// some 20; who sends thousands of cancellations must not fill the memory of whoever looks at it.
+const MOST_EVENTS: u32 = 1_000;
+
 /// How many orders a batch forgets at most, besides as many as it touches: a small step, and yet
 /// what is to be forgotten can't pile up.
 const FORGETS_AT_MOST: usize = 100;
 
 /// What the columns of [`read_order`] are.
 pub(crate) const ORDER_COLUMNS: &str =
-    "status, customer_id, total, currency, reason, placed_ms, placed_from, updated_ms";
+    "status, customer_id, total, currency, reason, placed_ms, placed_from, updated_ms, events";
 
 /// How far the writer of a topic has counted its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,7 +222,7 @@ fn add_events(transaction: &Transaction, events: &[Event]) -> Result<(usize, usi
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let stored =
-                    find.query_row([&event.order], |row| Ok((read_order(row)?, row.get(8)?))).optional()?;
+                    find.query_row([&event.order], |row| Ok((read_order(row)?, row.get(9)?))).optional()?;
                 place.insert(match stored {
                     Some((order, number)) => Touched { number, now: order.clone(), stored: Some(order) },
                     None => {
@@ -228,6 +232,9 @@ fn add_events(transaction: &Transaction, events: &[Event]) -> Result<(usize, usi
                 })
             }
         };
+        if touched.now.events >= MOST_EVENTS && event.is_from_anyone() {
+            continue;
+        }
         let is_new = insert.execute(params![
             touched.number,
             event.id,
@@ -262,6 +269,7 @@ pub(crate) fn read_order(row: &Row) -> rusqlite::Result<Order> {
         placed_ms: row.get(5)?,
         placed_from: numbered(row, 6, &Source::ALL)?,
         updated_ms: row.get(7)?,
+        events: row.get(8)?,
     })
 }
 
@@ -280,8 +288,8 @@ fn write_order(transaction: &Transaction, order_id: &str, touched: &Touched) -> 
         transaction
             .prepare_cached(
                 "INSERT INTO known_order (number, order_id, status, ended, customer_id, total, currency,
-                     reason, placed_ms, placed_from, updated_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                     reason, placed_ms, placed_from, updated_ms, events)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
             .execute(params![
                 number,
@@ -295,11 +303,12 @@ fn write_order(transaction: &Transaction, order_id: &str, touched: &Touched) -> 
                 now.placed_ms,
                 now.placed_from as i64,
                 now.updated_ms,
+                now.events,
             ])?;
         return Ok(());
     };
     // Most events change nothing but the time, and then one index has to follow instead of four.
-    if (Order { updated_ms: now.updated_ms, ..stored.clone() }) != *now {
+    if (Order { updated_ms: now.updated_ms, events: now.events, ..stored.clone() }) != *now {
         transaction
             .prepare_cached(
                 "UPDATE known_order SET status = ?2, ended = ?3, customer_id = ?4, total = ?5, currency = ?6,
@@ -317,10 +326,10 @@ fn write_order(transaction: &Transaction, order_id: &str, touched: &Touched) -> 
                 now.placed_from as i64,
             ])?;
     }
-    if now.updated_ms != stored.updated_ms {
+    if now.events != stored.events {
         transaction
-            .prepare_cached("UPDATE known_order SET updated_ms = ?2 WHERE number = ?1")?
-            .execute([*number, now.updated_ms])?;
+            .prepare_cached("UPDATE known_order SET updated_ms = ?2, events = ?3 WHERE number = ?1")?
+            .execute(params![number, now.updated_ms, now.events])?;
     }
     Ok(())
 }

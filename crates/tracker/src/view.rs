@@ -94,9 +94,9 @@ impl View {
             let waiting_for = if order.status.ended() {
                 Vec::new()
             } else {
-                waiting_for(order.status, &seen(&transaction, row.get(8)?)?, now_ms)
+                waiting_for(order.status, &seen(&transaction, row.get(9)?)?, now_ms)
             };
-            summaries.push(Summary::of(row.get(9)?, order, waiting_for));
+            summaries.push(Summary::of(row.get(10)?, order, waiting_for));
         }
         Ok(summaries)
     }
@@ -147,13 +147,24 @@ fn events(transaction: &Transaction, number: i64, order_id: &str) -> Result<Vec<
 /// What `waiting_for` needs of an order's events.
 fn seen(transaction: &Transaction, number: i64) -> Result<Vec<Seen>> {
     let mut read = transaction.prepare_cached(SEEN)?;
-    let seen = read.query_map([number], |row| Ok(Seen { kind: row.get(0)?, time_ms: row.get(1)? }))?;
+    let seen = read.query_map([number], |row| {
+        Ok(Seen {
+            id: row.get(0)?,
+            kind: row.get(1)?,
+            service: row.get(2)?,
+            cause: row.get(3)?,
+            time_ms: row.get(4)?,
+            dead_letter: row.get(5)?,
+        })
+    })?;
     Ok(seen.collect::<rusqlite::Result<_>>()?)
 }
 
 const FIND: &str = "SELECT status, number FROM known_order WHERE order_id = ?1";
 const EVENTS: &str = "SELECT id, kind, service, cause, time_ms, data FROM event WHERE order_number = ?1";
-const SEEN: &str = "SELECT kind, time_ms FROM event WHERE order_number = ?1";
+const SEEN: &str = "SELECT id, kind, service, cause, time_ms,
+        CASE WHEN kind GLOB 'DeadLetter*' THEN json_extract(data, '$.dead_letter') END
+     FROM event WHERE order_number = ?1";
 
 #[cfg(test)]
 mod tests {

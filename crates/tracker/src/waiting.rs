@@ -1,12 +1,16 @@
 //! What an order waits for that has not ended, derived from the map of the choreography.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
+use contract::MESSAGES;
 use saga::map::Map;
 use serde::Serialize;
 
 use crate::{
-    Event, Status,
+    DEAD_LETTER, DEAD_LETTER_REDRIVEN, Event, Status,
     event::{as_rfc3339, place_of},
 };
 
@@ -28,13 +32,25 @@ pub struct Waiting {
 
 /// What an event tells about who waits for what.
 pub(crate) struct Seen {
+    pub id: String,
     pub kind: String,
+    pub service: String,
+    pub cause: Option<String>,
     pub time_ms: i64,
+    /// Of a dead letter, or what became of it: its id.
+    pub dead_letter: Option<String>,
 }
 
 impl Seen {
     pub fn of(event: &Event) -> Self {
-        Seen { kind: event.kind.clone(), time_ms: event.time_ms }
+        Seen {
+            id: event.id.clone(),
+            kind: event.kind.clone(),
+            service: event.service.clone(),
+            cause: event.cause.clone(),
+            time_ms: event.time_ms,
+            dead_letter: event.data["dead_letter"].as_str().map(str::to_owned),
+        }
     }
 }
 
@@ -45,28 +61,71 @@ pub(crate) fn map() -> &'static Map {
 }
 
 /// What an order waits for at the time `now_ms`, service by service. What is on a topic has been
-/// said by its service, whoever wrote it: a person may play a service.
+/// said by its service, whoever wrote it: a person may play a service. What a service could not use,
+/// it has not heard.
 pub(crate) fn waiting_for(status: Status, seen: &[Seen], now_ms: i64) -> Vec<Waiting> {
     if status.ended() {
         return Vec::new();
     }
     let map = map();
-    let kinds: BTreeSet<&str> = seen.iter().map(|seen| seen.kind.as_str()).collect();
+    let refused = refused(seen);
+    let said: BTreeSet<&str> = seen.iter().map(|seen| seen.kind.as_str()).collect();
+    let wait = |service, event, or, since_ms: i64| {
+        let for_seconds = now_ms.saturating_sub(since_ms).max(0) / 1000;
+        Waiting { event, or, service, since_ms, for_seconds }
+    };
     let mut waiting = Vec::new();
     for service in map.services() {
+        let heard = || {
+            let usable = |seen: &&Seen| !refused.contains(&(seen.id.as_str(), service));
+            seen.iter().filter(|seen| map.listens(service, &seen.kind)).filter(usable)
+        };
+        let kinds: BTreeSet<&str> = heard().map(|seen| seen.kind.as_str()).collect();
         // What only a deadline leads to is not waited for; it comes where the other does not.
         let follows = |said: &&'static str| {
             kinds.iter().any(|heard| map.reaction(service, heard).is_some_and(|r| r.says.contains(said)))
         };
-        // The map picks what this service listens to, and what it says, out of all that was seen.
-        let mut awaited: Vec<&'static str> = map.awaited(service, &kinds, &kinds).into_iter().collect();
+        // The map picks what this service says out of all that was said.
+        let mut awaited: Vec<&'static str> = map.awaited(service, &kinds, &said).into_iter().collect();
         awaited.retain(follows);
         awaited.sort_by_key(|kind| place_of(kind));
-        let heard = seen.iter().filter(|seen| map.listens(service, &seen.kind)).map(|seen| seen.time_ms);
-        if let ([event, or @ ..], Some(since_ms)) = (awaited.as_slice(), heard.max()) {
-            let for_seconds = now_ms.saturating_sub(since_ms).max(0) / 1000;
-            waiting.push(Waiting { event, or: or.to_vec(), service, since_ms, for_seconds });
+        let latest = heard().map(|seen| seen.time_ms).max();
+        if let ([event, or @ ..], Some(since_ms)) = (awaited.as_slice(), latest) {
+            waiting.push(wait(service, *event, or.to_vec(), since_ms));
+        }
+    }
+    if waiting.is_empty() {
+        // Everyone has spoken, and something was not understood: that is what is missing.
+        for seen in seen.iter().filter(|seen| refused.iter().any(|(id, _)| *id == seen.id)) {
+            if let Some((service, kind)) = sayer(map, &seen.kind) {
+                waiting.push(wait(service, kind, Vec::new(), seen.time_ms));
+            }
         }
     }
     waiting
+}
+
+/// The ids of records that a service could not use, and the service: each refusal counts until the
+/// record is redriven.
+fn refused(seen: &[Seen]) -> BTreeSet<(&str, &str)> {
+    let mut open: BTreeMap<&str, (Option<&str>, &str, i32)> = BTreeMap::new();
+    for seen in seen {
+        let Some(letter) = &seen.dead_letter else { continue };
+        let entry = open.entry(letter).or_insert((None, &seen.service, 0));
+        match seen.kind.as_str() {
+            DEAD_LETTER => (entry.0, entry.2) = (seen.cause.as_deref().or(entry.0), entry.2 + 1),
+            DEAD_LETTER_REDRIVEN => entry.2 -= 1,
+            _ => {}
+        }
+    }
+    open.into_values().filter(|(_, _, open)| *open > 0).filter_map(|(id, by, _)| Some((id?, by))).collect()
+}
+
+/// The service that says this type.
+fn sayer(map: &Map, kind: &str) -> Option<(&'static str, &'static str)> {
+    let says = |service: &str| {
+        let reactions = MESSAGES.iter().filter_map(|(_, heard)| map.reaction(service, heard));
+        reactions.flat_map(|reaction| &reaction.says).copied().find(|said| *said == kind)
+    };
+    map.services().find_map(|service| Some((service, says(service)?)))
 }

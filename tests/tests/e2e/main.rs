@@ -9,6 +9,7 @@
 mod alone;
 mod bad_records;
 mod commands;
+mod compose;
 mod dead_letters;
 mod demo;
 mod endings;
@@ -17,8 +18,10 @@ mod http;
 mod kafka_away;
 mod kills;
 mod load;
+mod publishing;
 mod readme;
 mod restarts;
 mod settings;
 mod stories;
 mod topics;
+mod tutorial;

@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    exit_code,
     http::Server,
     print,
     table::{self, cell},
@@ -61,8 +62,12 @@ pub fn run(account: AccountArgs, json: bool) -> Result<ExitCode> {
             let answer = client.post(&format!("/accounts/{customer}/deposits"), &body, None)?.ok()?;
             print(json, &answer, |deposit: Deposit| {
                 let money = money(amount.get(), &currency.to_string());
-                format!("{}: deposit {} of {money} is handed over", deposit.customer_id, deposit.deposit_id)
+                format!(
+                    "{}: deposit {} of {money}: {}",
+                    deposit.customer_id, deposit.deposit_id, deposit.status
+                )
             })?;
+            return Ok(exit_code(&answer));
         }
         AccountCommand::Show { customer } => {
             let answer = client.get(&format!("/accounts/{customer}"))?.ok()?;
@@ -76,6 +81,7 @@ pub fn run(account: AccountArgs, json: bool) -> Result<ExitCode> {
 struct Deposit {
     customer_id: String,
     deposit_id: String,
+    status: String,
 }
 
 #[derive(Deserialize)]

@@ -41,7 +41,10 @@ pub fn follow(client: &Client, id: &str, limit: Duration, json: bool) -> Result<
             break;
         }
         if Instant::now() >= until {
-            looked?;
+            if looked.is_err() {
+                // It has been told.
+                return Ok(ExitCode::FAILURE);
+            }
             follower.give_up(limit)?;
             return Ok(ExitCode::from(4));
         }
@@ -82,8 +85,13 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// As the order service says, or, where that is somewhere else, the tracker.
     fn status(&self) -> &str {
-        self.order["status"].as_str().unwrap_or_default()
+        let of_order = self.order["status"].as_str().unwrap_or_default();
+        match &self.timeline {
+            Some(timeline) if of_order == "accepted" => &timeline.status,
+            _ => of_order,
+        }
     }
 
     fn has_ended(&self) -> bool {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use ureq::{Agent, http::Uri};
 
-use crate::cli::refuse_value;
+use crate::{cli::refuse_value, settings::without_secret};
 
 /// How long an answer may take. The server itself waits for Kafka before it answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -42,7 +42,7 @@ impl Server {
         let Some(url) = usable(&self.url) else {
             refuse_value(format!(
                 "QUADRILLE_URL (or --url) is '{}'; allowed is http://HOST:PORT, without a user: https is not supported",
-                without_password(&self.url)
+                without_secret(&self.url)
             ))
         };
         let config = Agent::config_builder()
@@ -68,15 +68,6 @@ fn usable(url: &str) -> Option<String> {
     let is_address = !uri.host()?.is_empty() && !authority.contains('@');
     let has_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
     (is_plain && is_address && has_port).then(|| url.to_owned())
-}
-
-/// The URL with what may be a user and a password left out.
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
-        (None, Some((_, rest))) => format!("***@{rest}"),
-        _ => url.to_owned(),
-    }
 }
 
 /// A client of a running Quadrille.
@@ -334,10 +325,10 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        assert_eq!(without_password("https://ada:secret@host/x"), "https://***@host/x");
-        assert_eq!(without_password("https://ada:se@cret@host"), "https://***@host");
-        assert_eq!(without_password("ada:secret@host"), "***@host");
-        assert_eq!(without_password("https://host"), "https://host");
+        assert_eq!(without_secret("https://ada:secret@host/x"), "https://***@host/x");
+        assert_eq!(without_secret("https://ada:se@cret@host"), "https://***@host");
+        assert_eq!(without_secret("ada:secret@host"), "***@host");
+        assert_eq!(without_secret("https://host"), "https://host");
     }
 
     #[test]

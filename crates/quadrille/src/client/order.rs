@@ -78,7 +78,6 @@ struct Place {
         long,
         value_name = "SECONDS",
         num_args = 0..=1,
-        require_equals = true,
         default_missing_value = "60",
         value_parser = |text: &str| values::integer(text, 1..=86_400)
     )]

@@ -27,7 +27,6 @@ pub struct OrdersArgs {
         long,
         value_name = "SECONDS",
         num_args = 0..=1,
-        require_equals = true,
         default_missing_value = "10",
         value_parser = |text: &str| values::integer(text, 0..=31_536_000)
     )]

@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    exit_code,
     http::Server,
     print,
     table::{self, cell},
@@ -56,12 +57,14 @@ pub fn run(stock: StockArgs, json: bool) -> Result<ExitCode> {
             let answer = client.post(&format!("/stock/{sku}/receipts"), &body, None)?.ok()?;
             print(json, &answer, |receipt: Receipt| {
                 format!(
-                    "{}: receipt {} of {} is handed over",
+                    "{}: receipt {} of {}: {}",
                     receipt.sku,
                     receipt.receipt_id,
-                    quantity.get()
+                    quantity.get(),
+                    receipt.status
                 )
             })?;
+            return Ok(exit_code(&answer));
         }
         StockCommand::Show { sku } => {
             let answer = client.get(&format!("/stock/{sku}"))?.ok()?;
@@ -75,6 +78,7 @@ pub fn run(stock: StockArgs, json: bool) -> Result<ExitCode> {
 struct Receipt {
     sku: String,
     receipt_id: String,
+    status: String,
 }
 
 #[derive(Deserialize)]

@@ -24,9 +24,17 @@ pub fn table(headings: &[&str], terminal: bool) -> Table {
     table
 }
 
+/// How narrow the last column may get; a terminal that has not even that wraps the line by itself.
+const LEAST: u16 = 24;
+
 /// The table's text, in which only the last column is ever wrapped.
 pub fn text(mut table: Table) -> String {
     let columns = table.column_count();
+    let others: usize =
+        table.column_max_content_widths().iter().rev().skip(1).map(|w| usize::from(*w) + 2).sum();
+    if table.width().is_some_and(|width| usize::from(width) < others + usize::from(LEAST)) {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
     for (i, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
         if i + 1 < columns {
@@ -85,6 +93,14 @@ pub fn time(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_column_is_not_wrapped_to_single_letters() {
+        let mut table = table(&["order", "why"], true);
+        table.set_width(40);
+        table.add_row([cell("o".repeat(36)), cell("out of stock, and more than that to say")]);
+        assert_eq!(text(table).lines().count(), 2);
+    }
 
     #[test]
     fn a_table_off_the_terminal_is_as_wide_as_it_has_to_be_and_has_no_colours() {

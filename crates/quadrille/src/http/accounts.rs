@@ -6,25 +6,26 @@ use anyhow::Context;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{Request, StatusCode},
 };
 use contract::DepositFunds;
 use payment::Account;
+use saga::Participant;
 use serde_json::{Value, json};
 
 use crate::{
     cli::ServiceName,
     http::{
-        app::{App, id, read},
+        app::{App, PathText, id, read},
         body,
-        commands::{id_of_key, new_id, write},
+        commands::{id_of_key, new_id, refuse_other_content, write},
         problem::Problem,
     },
 };
 
 /// `GET /accounts/ID`.
-pub async fn show(State(app): State<Arc<App>>, Path(customer): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn show(State(app): State<Arc<App>>, PathText(customer): PathText) -> Result<Json<Value>, Problem> {
     let customer = id(&customer)?;
     let store = app.store(ServiceName::Payment)?;
     let key = customer.to_string();
@@ -46,10 +47,10 @@ pub async fn show(State(app): State<Arc<App>>, Path(customer): Path<String>) -> 
 /// `POST /accounts/ID/deposits`.
 pub async fn deposit(
     State(app): State<Arc<App>>,
-    Path(customer): Path<String>,
+    PathText(customer): PathText,
     request: Request<Body>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let of_key = id_of_key(request.headers(), "deposit")?;
+    let of_key = id_of_key(request.headers(), &format!("deposit/{customer}"))?;
     let mut fields = body::object(request).await?;
     fields.insert("customer_id".to_owned(), json!(customer));
     if fields.get("deposit_id").is_none_or(Value::is_null) {
@@ -57,6 +58,17 @@ pub async fn deposit(
     }
     let command: DepositFunds = body::command(fields)?;
     let (customer, deposit) = (command.customer_id.clone(), command.deposit_id.clone());
-    write(&app, command.into(), &new_id(), ServiceName::Payment).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({"customer_id": customer, "deposit_id": deposit}))))
+    let is_read = write(&app, command.clone().into(), &new_id(), ServiceName::Payment).await?;
+    let mut status = "accepted";
+    if is_read {
+        let (store, key) = (app.store(ServiceName::Payment)?, deposit.to_string());
+        let counted = read(move || store.instance(payment::Deposit::NAME, &key)).await?;
+        // What was read and is not there was refused: there is a dead letter of it.
+        status = if counted.is_some() { "counted" } else { "refused" };
+        refuse_other_content(counted, &command, "deposit_id")?;
+    }
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(json!({"customer_id": customer, "deposit_id": deposit, "status": status})),
+    ))
 }

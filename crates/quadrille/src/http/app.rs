@@ -1,8 +1,12 @@
 //! What the HTTP side knows: the services of this process, and a way to write commands.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Result;
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+};
 use contract::Id;
 use runtime::{Commands, Connection, Requests, StoreView, Vitals};
 use tokio::{
@@ -35,7 +39,7 @@ impl Hosted {
     ///
     /// # Errors
     /// When the store can't be read.
-    pub fn new(name: ServiceName, worker: &runtime::Worker, store: &Path) -> Result<Hosted> {
+    pub fn new(name: ServiceName, worker: &runtime::Worker, store: &std::path::Path) -> Result<Hosted> {
         let store = Arc::new(StoreView::open(store)?);
         Ok(Hosted { name, vitals: worker.vitals(), requests: worker.requests(), store })
     }
@@ -144,4 +148,15 @@ pub async fn read<T: Send + 'static>(
 /// 404 when it is none: then nothing has it.
 pub fn id(text: &str) -> Result<Id, Problem> {
     Id::try_from(text).map_err(Problem::not_found)
+}
+
+/// What stands in the path where a route has a variable.
+pub struct PathText(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathText {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(text)| PathText(text)).map_err(|rejection| Problem::malformed(rejection.body_text()))
+    }
 }

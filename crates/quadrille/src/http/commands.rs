@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use contract::{Id, derived_id};
-use runtime::{NotWritten, now_ms};
+use runtime::{Known, NotWritten, now_ms};
 use saga::Said;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -57,6 +58,23 @@ pub fn id_of_key(headers: &HeaderMap, what: &str) -> Result<Option<Id>, Problem>
         _ => Err(Problem::malformed(
             "the Idempotency-Key is not 1 to 255 visible characters of ASCII".to_owned(),
         )),
+    }
+}
+
+/// Of what counts once by its own id: refuses `command` where another content has counted under that
+/// id, which stands in the field `name`.
+///
+/// # Errors
+/// 422.
+pub fn refuse_other_content<C: PartialEq + DeserializeOwned>(
+    counted: Option<Known>,
+    command: &C,
+    name: &str,
+) -> Result<(), Problem> {
+    let counted = counted.and_then(|known| serde_json::from_str::<Option<C>>(&known.state).ok().flatten());
+    match counted.is_some_and(|counted| counted != *command) {
+        true => Err(Problem::unusable(&format!("{name}: it has counted with other content: use another"))),
+        false => Ok(()),
     }
 }
 

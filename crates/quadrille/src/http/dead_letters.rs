@@ -2,45 +2,47 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
-use runtime::{DeadLetter, Resolution, What, rfc3339};
+use axum::{Json, extract::State};
+use runtime::{DeadLetter, Resolution, Unanswered, What, rfc3339};
 use serde_json::{Map, Value, json};
-use tokio::task::spawn_blocking;
 
-use crate::http::{
-    app::{App, Hosted, read},
-    problem::Problem,
+use crate::{
+    cli::ServiceName,
+    http::{
+        app::{App, Hosted, PathText, read},
+        problem::Problem,
+    },
 };
 
 /// How many are listed of each service.
-const MOST_LISTED: usize = 1_000;
+const MOST_LISTED: usize = 10_000;
 
 /// `GET /dead-letters`.
 pub async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<Value>>, Problem> {
     let mut letters = Vec::new();
     for hosted in app.services() {
         let store = Arc::clone(&hosted.store);
-        let of_service = read(move || store.dead_letters(MOST_LISTED)).await?;
-        letters.extend(of_service.into_iter().map(|letter| (letter.at_ms, summary(hosted, &letter))));
+        let service = hosted.name;
+        let of_service = read(move || {
+            let letters = store.dead_letters(MOST_LISTED)?;
+            Ok(letters.iter().map(|letter| (letter.at_ms, summary(service, letter))).collect::<Vec<_>>())
+        });
+        letters.extend(of_service.await?);
     }
     letters.sort_by_key(|(at_ms, _)| *at_ms);
     Ok(Json(letters.into_iter().map(|(_, letter)| Value::Object(letter)).collect()))
 }
 
 /// `GET /dead-letters/ID`.
-pub async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn show(State(app): State<Arc<App>>, PathText(id): PathText) -> Result<Json<Value>, Problem> {
     let (hosted, letter) = find(&app, &id).await?;
-    let mut shown = summary(hosted, &letter);
+    let mut shown = summary(hosted.name, &letter);
     let headers: Map<String, Value> = letter
         .headers
         .iter()
         .map(|(name, value)| (name.clone(), json!(value.as_deref().map(String::from_utf8_lossy))))
         .collect();
     shown.insert("headers".to_owned(), Value::Object(headers));
-    shown.insert("redrivable".to_owned(), json!(letter.is_whole));
     match letter.value.as_deref().map(std::str::from_utf8) {
         None => shown.insert("value".to_owned(), Value::Null),
         Some(Ok(text)) => shown.insert("value".to_owned(), json!(text)),
@@ -55,22 +57,19 @@ pub async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result
 }
 
 /// `POST /dead-letters/ID/redrive`.
-pub async fn redrive(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn redrive(State(app): State<Arc<App>>, PathText(id): PathText) -> Result<Json<Value>, Problem> {
     resolve(&app, What::Redrive, id).await
 }
 
 /// `POST /dead-letters/ID/discard`.
-pub async fn discard(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn discard(State(app): State<Arc<App>>, PathText(id): PathText) -> Result<Json<Value>, Problem> {
     resolve(&app, What::Discard, id).await
 }
 
 async fn resolve(app: &App, what: What, id: String) -> Result<Json<Value>, Problem> {
     let (hosted, _) = find(app, &id).await?;
-    let requests = hosted.requests.clone();
-    let asked = id.clone();
     // The worker answers between two batches, or after it has started anew.
-    let answer = spawn_blocking(move || requests.ask(what, &asked)).await;
-    match answer.map_err(anyhow::Error::from).and_then(|answer| answer) {
+    match hosted.requests.ask(what, &id).await {
         Ok(Resolution::Handled) => Ok(Json(json!({"id": id, "outcome": "handled"}))),
         Ok(Resolution::RefusedAgain(reason)) => {
             Ok(Json(json!({"id": id, "outcome": "dead_letter", "reason": reason})))
@@ -80,7 +79,14 @@ async fn resolve(app: &App, what: What, id: String) -> Result<Json<Value>, Probl
             "of the dead letter '{id}' only its place is known: the record was too large to be kept"
         ))),
         Ok(Resolution::Unknown) => Err(unknown(&id)),
-        Err(error) => Err(Problem::unavailable(format!("the {} service: {error:#}", hosted.name))),
+        Err(Unanswered::TooMany) => Err(Problem::too_many(format!(
+            "too many requests wait for the {} service: try again soon",
+            hosted.name
+        ))),
+        Err(Unanswered::NotInTime) => Err(Problem::unavailable(format!(
+            "the {} service does not answer; it may be starting anew: look, and try again",
+            hosted.name
+        ))),
     }
 }
 
@@ -98,11 +104,11 @@ fn unknown(id: &str) -> Problem {
     Problem::not_found(format!("no service of this process has a dead letter '{id}'"))
 }
 
-fn summary(hosted: &Hosted, letter: &DeadLetter) -> Map<String, Value> {
+fn summary(service: ServiceName, letter: &DeadLetter) -> Map<String, Value> {
     let mut shown = Map::new();
     let mut put = |name: &str, value: Value| shown.insert(name.to_owned(), value);
     put("id", json!(letter.id));
-    put("service", json!(hosted.name.to_string()));
+    put("service", json!(service.to_string()));
     put("time", json!(rfc3339(letter.at_ms)));
     put("topic", json!(letter.topic));
     put("partition", json!(letter.partition));
@@ -110,9 +116,10 @@ fn summary(hosted: &Hosted, letter: &DeadLetter) -> Map<String, Value> {
     if let Some(key) = letter.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()) {
         put("key", json!(key));
     }
-    if let Some(kind) = letter.kind() {
+    if let Some(kind) = &letter.kind {
         put("type", json!(kind));
     }
     put("reason", json!(letter.reason));
+    put("redrivable", json!(letter.is_whole));
     shown
 }

@@ -20,10 +20,10 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    http::{Method, Uri},
-    middleware,
-    response::Html,
+    extract::{DefaultBodyLimit, Request},
+    http::{Method, Uri, header},
+    middleware::{self, Next},
+    response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 
@@ -59,10 +59,27 @@ fn router(app: Arc<App>) -> Router {
             Problem::method_not_allowed(format!("{method} is not for {}", uri.path()))
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), peers::forward))
+        .layer(middleware::from_fn(refuse_other_sites))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::count))
         // Bodies are limited where they are read.
         .layer(DefaultBodyLimit::disable())
         .with_state(app)
+}
+
+/// A page of another site that someone looks at must not act here in their name: browsers name the
+/// page's origin (RFC 6454) with every request that may change something.
+async fn refuse_other_sites(request: Request, next: Next) -> Response {
+    match other_site(&request) {
+        Some(origin) => Problem::forbidden(format!("a page of {origin} may not act here")).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn other_site(request: &Request) -> Option<String> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let origin = header(header::ORIGIN).filter(|_| !request.method().is_safe())?;
+    let site = origin.split_once("://").map(|(_, site)| site);
+    (site != header(header::HOST)).then(|| origin.escape_debug().to_string())
 }
 
 async fn page(

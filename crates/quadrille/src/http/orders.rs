@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::{
     cli::ServiceName,
     http::{
-        app::{App, id, read},
+        app::{App, PathText, id, read},
         body,
         commands::{id_of_key, new_id, write},
         problem::Problem,
@@ -71,7 +71,7 @@ async fn find(store: Arc<StoreView>, order_id: &str) -> Result<Option<Found>, Pr
 }
 
 /// `GET /orders/ID`.
-pub async fn show(State(app): State<Arc<App>>, Path(order): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn show(State(app): State<Arc<App>>, PathText(order): PathText) -> Result<Json<Value>, Problem> {
     let order = id(&order)?;
     let store = app.store(ServiceName::Order)?;
     let found = find(store, &order).await?.ok_or_else(|| unknown(&order))?;
@@ -200,7 +200,7 @@ fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
 /// `POST /orders/ID/cancel`.
 pub async fn cancel(
     State(app): State<Arc<App>>,
-    Path(order): Path<String>,
+    PathText(order): PathText,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let order = id(&order)?;
@@ -231,7 +231,7 @@ fn refuse_if_too_late(order: &str, found: &Found) -> Result<(), Problem> {
     let why = match found.state.status {
         Status::Unknown | Status::Placed | Status::Cancelling => return Ok(()),
         Status::Confirmed => "is confirmed: it can no longer be cancelled",
-        Status::Completed => "is completed",
+        Status::Completed => "is completed: it can no longer be cancelled",
         Status::Cancelled => "is cancelled already",
     };
     Err(Problem::conflict(format!("the order '{order}' {why}")).of_order(order))

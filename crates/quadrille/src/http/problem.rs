@@ -48,6 +48,11 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// 403.
+    pub fn forbidden(detail: String) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, detail)
+    }
+
     /// 404.
     pub fn not_found(detail: String) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, detail)

@@ -86,10 +86,10 @@ impl Server {
 
 async fn serve(listener: TcpListener, app: Arc<App>) {
     // Each connection takes a file descriptor; many systems allow 1,024 unless asked for more.
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::debug!(%error, "the limit of open files stays as it is");
-    }
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
+    // The other half is for Kafka and the stores.
+    let most = usize::try_from(files / 2).unwrap_or(MOST_CONNECTIONS).min(MOST_CONNECTIONS);
+    let room = Arc::new(Semaphore::new(most));
     let graceful = GracefulShutdown::new();
     let mut stopping = app.stopping.clone();
     loop {

@@ -2,14 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result};
 use axum::{Json, extract::State};
-use runtime::{Connection, KafkaSettings, LogEnds, Shutdown, Vitals, now_ms, rfc3339};
+use runtime::{Connection, KafkaSettings, LogEnds, Offsets, Shutdown, Vitals, now_ms, rfc3339};
 use serde_json::{Value, json};
 
 use crate::http::{
@@ -25,12 +25,32 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 pub struct Lags(Arc<Mutex<HashMap<(&'static str, i32), Lag>>>);
 
 /// How far one lane is behind.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lag {
     /// How many records, those included that it will skip.
     pub records: i64,
-    /// Since when, in milliseconds since 1970, if it is.
-    pub since_ms: Option<i64>,
+    /// Where its partitions ended when it was found to be behind, and when that was.
+    mark: Option<(Offsets, i64)>,
+}
+
+impl Lag {
+    /// Since when it has not caught up, in milliseconds since 1970.
+    pub fn since_ms(&self) -> Option<i64> {
+        self.mark.as_ref().map(|(_, at_ms)| *at_ms)
+    }
+
+    /// How far a lane is behind that has read up to `next`, where its partitions end at `ends`.
+    fn of(next: &Offsets, ends: &Offsets, before: Option<&Lag>, now_ms: i64) -> Lag {
+        let left = |next: i64, place| ends.get(place).map_or(0, |end: &i64| (end - next).max(0));
+        let records = next.iter().map(|(place, next)| left(*next, place)).sum();
+        // A lane that is always a little behind has still read what was there a while ago.
+        let is_not_reached = |(ends, _): &&(Offsets, i64)| {
+            ends.iter().any(|(place, end)| next.get(place).is_some_and(|next| next < end))
+        };
+        let mark = before.and_then(|lag| lag.mark.as_ref()).filter(is_not_reached).cloned();
+        let mark = mark.or_else(|| (records > 0).then(|| (ends.clone(), now_ms)));
+        Lag { records, mark }
+    }
 }
 
 impl Lags {
@@ -51,6 +71,7 @@ impl Lags {
             while !shutdown.is_asked() {
                 if let Err(error) = followed.ask(&services, &ends) {
                     tracing::debug!("how far services are behind is not known: {error:#}");
+                    followed.lock().clear();
                 }
                 thread::sleep(ASK_EVERY);
             }
@@ -69,18 +90,18 @@ impl Lags {
         }
         let ends = ends.ask(&places)?;
         let now_ms = now_ms();
-        let mut lags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lags = self.lock();
         for vitals in services {
-            let mut behind: HashMap<i32, i64> = HashMap::new();
-            for ((topic, partition), next) in vitals.pulse().positions {
-                let end = ends.get(&(topic, partition)).copied().unwrap_or(next);
-                *behind.entry(partition).or_default() += (end - next).max(0);
+            let mut lanes: HashMap<i32, Offsets> = HashMap::new();
+            for (place, next) in vitals.pulse().positions {
+                lanes.entry(place.1).or_default().insert(place, next);
             }
-            for (lane, records) in behind {
+            for (lane, next) in lanes {
+                let ends = ends.iter().filter(|(place, _)| next.contains_key(*place));
+                let ends = ends.map(|(place, end)| (place.clone(), *end)).collect();
                 let key = (vitals.service(), lane);
-                let before = lags.get(&key).and_then(|lag| lag.since_ms);
-                let since_ms = (records > 0).then(|| before.unwrap_or(now_ms));
-                lags.insert(key, Lag { records, since_ms });
+                let lag = Lag::of(&next, &ends, lags.get(&key), now_ms);
+                lags.insert(key, lag);
             }
         }
         Ok(())
@@ -88,7 +109,11 @@ impl Lags {
 
     /// How far a lane is behind, if that is known.
     pub fn of(&self, service: &'static str, lane: i32) -> Option<Lag> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(service, lane)).copied()
+        self.lock().get(&(service, lane)).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(&'static str, i32), Lag>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,8 +132,8 @@ pub async fn show(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
                 let lag = app.lags.of(vitals.service(), lane);
                 json!({
                     "lane": lane,
-                    "behind": lag.map(|lag| lag.records),
-                    "behind_since": lag.and_then(|lag| lag.since_ms).map(rfc3339),
+                    "behind": lag.as_ref().map(|lag| lag.records),
+                    "behind_since": lag.as_ref().and_then(Lag::since_ms).map(rfc3339),
                     "positions": positions,
                 })
             })
@@ -129,4 +154,24 @@ pub async fn show(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
     }
     let kafka = json!({"servers": app.connection.servers(), "reachable": !app.connection.is_lost()});
     Ok(Json(json!({"kafka": kafka, "services": services})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_behind_since_the_time_from_which_on_it_has_not_caught_up() {
+        let at = |offset: i64| -> Offsets { [(("orders".to_owned(), 0), offset)].into() };
+        let lag = Lag::of(&at(7), &at(7), None, 1);
+        assert_eq!((lag.records, lag.since_ms()), (0, None));
+        let lag = Lag::of(&at(7), &at(9), Some(&lag), 2);
+        assert_eq!((lag.records, lag.since_ms()), (2, Some(2)));
+        let lag = Lag::of(&at(8), &at(20), Some(&lag), 3);
+        assert_eq!((lag.records, lag.since_ms()), (12, Some(2)), "it has not read what was there then");
+        let lag = Lag::of(&at(9), &at(20), Some(&lag), 4);
+        assert_eq!((lag.records, lag.since_ms()), (11, Some(4)), "it has, and more has come since");
+        let lag = Lag::of(&at(20), &at(20), Some(&lag), 5);
+        assert_eq!((lag.records, lag.since_ms()), (0, None));
+    }
 }

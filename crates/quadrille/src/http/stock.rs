@@ -6,25 +6,26 @@ use anyhow::Context;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{Request, StatusCode},
 };
 use contract::ReceiveStock;
 use inventory::Stock;
+use saga::Participant;
 use serde_json::{Value, json};
 
 use crate::{
     cli::ServiceName,
     http::{
-        app::{App, id, read},
+        app::{App, PathText, id, read},
         body,
-        commands::{id_of_key, new_id, write},
+        commands::{id_of_key, new_id, refuse_other_content, write},
         problem::Problem,
     },
 };
 
 /// `GET /stock/SKU`.
-pub async fn show(State(app): State<Arc<App>>, Path(sku): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn show(State(app): State<Arc<App>>, PathText(sku): PathText) -> Result<Json<Value>, Problem> {
     let sku = id(&sku)?;
     let store = app.store(ServiceName::Inventory)?;
     let key = sku.to_string();
@@ -45,10 +46,10 @@ pub async fn show(State(app): State<Arc<App>>, Path(sku): Path<String>) -> Resul
 /// `POST /stock/SKU/receipts`.
 pub async fn receive(
     State(app): State<Arc<App>>,
-    Path(sku): Path<String>,
+    PathText(sku): PathText,
     request: Request<Body>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let of_key = id_of_key(request.headers(), "receipt")?;
+    let of_key = id_of_key(request.headers(), &format!("receipt/{sku}"))?;
     let mut fields = body::object(request).await?;
     fields.insert("sku".to_owned(), json!(sku));
     if fields.get("receipt_id").is_none_or(Value::is_null) {
@@ -56,6 +57,14 @@ pub async fn receive(
     }
     let command: ReceiveStock = body::command(fields)?;
     let (sku, receipt) = (command.sku.clone(), command.receipt_id.clone());
-    write(&app, command.into(), &new_id(), ServiceName::Inventory).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({"sku": sku, "receipt_id": receipt}))))
+    let is_read = write(&app, command.clone().into(), &new_id(), ServiceName::Inventory).await?;
+    let mut status = "accepted";
+    if is_read {
+        let (store, key) = (app.store(ServiceName::Inventory)?, receipt.to_string());
+        let counted = read(move || store.instance(inventory::Receipt::NAME, &key)).await?;
+        // What was read and is not there was refused: there is a dead letter of it.
+        status = if counted.is_some() { "counted" } else { "refused" };
+        refuse_other_content(counted, &command, "receipt_id")?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({"sku": sku, "receipt_id": receipt, "status": status}))))
 }

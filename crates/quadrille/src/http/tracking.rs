@@ -4,14 +4,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{RawQuery, State},
 };
 use runtime::now_ms;
 use serde_json::{Value, json};
 use tracker::Filter;
 
 use crate::http::{
-    app::{App, read},
+    app::{App, PathText, read},
     problem::Problem,
 };
 
@@ -23,7 +23,7 @@ const MOST_LISTED: usize = 10_000;
 /// `GET /orders/ID/timeline`.
 pub async fn timeline(
     State(app): State<Arc<App>>,
-    Path(order): Path<String>,
+    PathText(order): PathText,
 ) -> Result<Json<Value>, Problem> {
     let tracker = app.tracker()?;
     let asked = order.clone();
@@ -35,14 +35,16 @@ pub async fn timeline(
 }
 
 /// `GET /orders?status=&stuck=&limit=`.
-pub async fn list(
-    State(app): State<Arc<App>>,
-    Query(query): Query<HashMap<String, String>>,
-) -> Result<Json<Value>, Problem> {
+pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
     let tracker = app.tracker()?;
-    let filter = filter(&query)?;
+    let filter = filter(&parameters(query.as_deref().unwrap_or_default())?)?;
     let orders = read(move || tracker.view().orders(&filter, now_ms())).await?;
     Ok(Json(json!(orders)))
+}
+
+/// The parameters of a query, the last of each name.
+fn parameters(query: &str) -> Result<HashMap<String, String>, Problem> {
+    serde_urlencoded::from_str(query).map_err(|error| Problem::malformed(format!("the query: {error}")))
 }
 
 fn filter(query: &HashMap<String, String>) -> Result<Filter, Problem> {

@@ -106,6 +106,8 @@ pub struct DeadLetter {
     pub offset: i64,
     /// The record's time stamp in Kafka, in milliseconds since 1970.
     pub timestamp_ms: i64,
+    /// The type that it names, if it does.
+    pub kind: Option<String>,
     /// The record's key.
     pub key: Option<Vec<u8>>,
     /// The record's headers.

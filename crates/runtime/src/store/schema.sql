@@ -64,18 +64,21 @@ CREATE INDEX timer_due ON timer (due_ms, partition);
 
 -- Records that could not be used.
 CREATE TABLE dead_letter (
-    id        TEXT    NOT NULL PRIMARY KEY,
-    topic     TEXT    NOT NULL,
-    partition INTEGER NOT NULL,
-    offset    INTEGER NOT NULL,
+    id           TEXT    NOT NULL PRIMARY KEY,
+    topic        TEXT    NOT NULL,
+    partition    INTEGER NOT NULL,
+    offset       INTEGER NOT NULL,
     timestamp_ms INTEGER NOT NULL, -- Kafka's
-    key       BLOB,
-    headers   TEXT    NOT NULL,
-    value     BLOB,
-    is_whole  INTEGER NOT NULL, -- 0 where it was too large, and only where it stands is kept
-    reason    TEXT    NOT NULL,
-    at_ms     INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+    kind         TEXT,             -- the type that it names
+    is_whole     INTEGER NOT NULL, -- 0 where it was too large, and only where it stands is kept
+    reason       TEXT    NOT NULL,
+    at_ms        INTEGER NOT NULL,
+    -- What may be large stands last: the rest is read without it.
+    key          BLOB,
+    headers      TEXT    NOT NULL,
+    value        BLOB
+) STRICT;
+CREATE INDEX dead_letter_at ON dead_letter (at_ms);
 
 -- For people with the sqlite3 shell.
 CREATE VIEW instances AS

@@ -184,7 +184,7 @@ fn outgoing(row: &Row) -> rusqlite::Result<Outgoing> {
     })
 }
 
-/// A row of the columns id, topic, partition, offset, timestamp_ms, key, headers, value, is_whole, reason, at_ms.
+/// A row of the columns id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms.
 pub(super) fn dead_letter(row: &Row) -> rusqlite::Result<DeadLetter> {
     Ok(DeadLetter {
         id: row.get(0)?,
@@ -192,12 +192,13 @@ pub(super) fn dead_letter(row: &Row) -> rusqlite::Result<DeadLetter> {
         partition: row.get(2)?,
         offset: row.get(3)?,
         timestamp_ms: row.get(4)?,
-        key: row.get(5)?,
-        headers: headers(row, 6)?,
-        value: row.get(7)?,
-        is_whole: row.get(8)?,
-        reason: row.get(9)?,
-        at_ms: row.get(10)?,
+        kind: row.get(5)?,
+        key: row.get(6)?,
+        headers: headers(row, 7)?,
+        value: row.get(8)?,
+        is_whole: row.get(9)?,
+        reason: row.get(10)?,
+        at_ms: row.get(11)?,
     })
 }
 
@@ -378,8 +379,8 @@ impl Transaction<'_> {
         self.0
             .prepare_cached(
                 "INSERT OR REPLACE INTO dead_letter
-                 (id, topic, partition, offset, timestamp_ms, key, headers, value, is_whole, reason, at_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 (id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
             .execute(params![
                 letter.id,
@@ -387,6 +388,7 @@ impl Transaction<'_> {
                 letter.partition,
                 letter.offset,
                 letter.timestamp_ms,
+                letter.kind,
                 letter.key,
                 json(&letter.headers),
                 letter.value,
@@ -404,7 +406,7 @@ impl Transaction<'_> {
     pub fn take_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
         let mut delete = self.0.prepare_cached(
             "DELETE FROM dead_letter WHERE id = ?1
-             RETURNING id, topic, partition, offset, timestamp_ms, key, headers, value, is_whole, reason, at_ms",
+             RETURNING id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms",
         )?;
         Ok(delete.query_row([id], dead_letter).optional()?)
     }

@@ -61,15 +61,15 @@ impl StoreView {
         Ok(read.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Up to `limit` dead letters, the oldest first.
+    /// Up to `limit` dead letters, the oldest first, without their headers and values.
     ///
     /// # Errors
     /// When the file can't be read.
     pub fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>> {
         let connection = self.lock();
         let mut read = connection.prepare_cached(
-            "SELECT id, topic, partition, offset, timestamp_ms, key, headers, value, is_whole, reason, at_ms FROM dead_letter
-             ORDER BY at_ms, id LIMIT ?1",
+            "SELECT id, topic, partition, offset, timestamp_ms, kind, key, '[]', NULL, is_whole, reason, at_ms
+             FROM dead_letter ORDER BY at_ms, id LIMIT ?1",
         )?;
         let letters = read.query_map(params![i64::try_from(limit)?], dead_letter)?;
         Ok(letters.collect::<rusqlite::Result<_>>()?)
@@ -82,7 +82,7 @@ impl StoreView {
     pub fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
         let connection = self.lock();
         let mut read = connection.prepare_cached(
-            "SELECT id, topic, partition, offset, timestamp_ms, key, headers, value, is_whole, reason, at_ms FROM dead_letter
+            "SELECT id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms FROM dead_letter
              WHERE id = ?1",
         )?;
         Ok(read.query_row([id], dead_letter).optional()?)

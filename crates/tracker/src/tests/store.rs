@@ -182,3 +182,14 @@ fn what_is_committed_is_there_after_a_crash_of_the_process() {
     let _store = Store::open(&copy).unwrap();
     assert_eq!(View::open(&copy).unwrap().timeline("o", BEGIN_MS).unwrap().unwrap().events.len(), 1);
 }
+
+#[test]
+fn of_commands_and_dead_letters_only_so_many_are_kept() {
+    let mut kit = Kit::new();
+    let cancel = |i: i64| Event { id: format!("cancel-{i}"), ..event("o", "CancelOrder", "", i) };
+    let many: Vec<Event> = (0..1_500).map(cancel).collect();
+    assert_eq!(kit.add(&many), 1_000);
+    // What services say is kept nevertheless, and so it is known where the order stands.
+    assert_eq!(kit.add(&completed("o")), 10, "all but the PlaceOrder");
+    assert_eq!(kit.timeline("o").status.name(), "completed");
+}

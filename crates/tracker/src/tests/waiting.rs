@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::kit::{BEGIN_MS, CLOSED, Kit, PLACED, completed, event, out_of_stock, story};
-use crate::{DEAD_LETTER, Event, Filter, Waiting};
+use crate::{DEAD_LETTER, DEAD_LETTER_REDRIVEN, Event, Filter, Waiting};
 
 /// What an order with these events waits for: `(service, event, others, since)`.
 fn awaited(events: &[Event]) -> Vec<(&'static str, &'static str, Vec<&'static str>, i64)> {
@@ -113,4 +113,23 @@ fn the_seconds_are_whole_and_never_below_0() {
         json!([{"event": "PaymentAuthorized", "or": ["PaymentDeclined"], "service": "payment",
             "since": "2026-11-21T10:00:01.000Z", "for_seconds": 12}])
     );
+}
+
+#[test]
+fn what_a_service_could_not_use_it_has_not_heard() {
+    let letter = |kind: &str, cause: &str, service: &str, second: i64| Event {
+        service: service.to_owned(),
+        data: json!({"dead_letter": format!("{service}-{cause}")}),
+        ..event("o", kind, cause, second)
+    };
+    // The shipment can't be read by the order service: it is the shipment that is missing.
+    let mut events = told(&PLACED);
+    events.push(letter(DEAD_LETTER, "ShipmentScheduled", "order", 5));
+    assert_eq!(awaited(&events), [("shipping", "ShipmentScheduled", vec![], 4)]);
+    events.push(letter(DEAD_LETTER_REDRIVEN, "", "order", 6));
+    events.last_mut().unwrap().data = json!({"dead_letter": "order-ShipmentScheduled"});
+    assert_eq!(awaited(&events), [("order", "OrderConfirmed", vec![], 4)], "now it has heard it");
+    let again = Event { id: "again".to_owned(), ..letter(DEAD_LETTER, "ShipmentScheduled", "order", 7) };
+    events.push(again);
+    assert_eq!(awaited(&events), [("shipping", "ShipmentScheduled", vec![], 4)], "and refused again");
 }

@@ -182,6 +182,12 @@ fn what_can_not_be_used_is_a_problem_that_names_the_field() {
         .is_problem(422, &["#/amount"]);
     http.post("/stock/tea/receipts", &json!({"quantity": -1})).is_problem(422, &["#/quantity"]);
     http.get("/orders/bad").is_problem(404, &["bad"]);
+    http.get("/orders/%FF").is_problem(400, &["UTF-8"]);
+    // A page of another site, in the browser of someone who may ask here.
+    let elsewhere = [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")];
+    http.post_with("/orders/bad/cancel", &elsewhere, b"").is_problem(403, &["evil.example"]);
+    let here = format!("http://{}", http.address());
+    http.post_with("/orders/bad/cancel", &[("origin", &here)], b"").is_problem(404, &["bad"]);
     http.get("/accounts/nobody").is_problem(404, &["nobody"]);
     http.get("/stock/nothing").is_problem(404, &["nothing"]);
     http.get("/nowhere").is_problem(404, &["/nowhere"]);
@@ -199,7 +205,7 @@ fn a_deposit_and_a_receipt_count_once_by_their_ids() {
     for _ in 0..2 {
         let deposit = json!({"amount": 1, "currency": "EUR", "deposit_id": "d-1"});
         let answer = http.post("/accounts/ada/deposits", &deposit).is(202).json();
-        assert_eq!(answer, json!({"customer_id": "ada", "deposit_id": "d-1"}));
+        assert_eq!(answer, json!({"customer_id": "ada", "deposit_id": "d-1", "status": "counted"}));
         let receipt = json!({"quantity": 1});
         let answer = http.post_with(
             "/stock/tea/receipts",
@@ -207,6 +213,18 @@ fn a_deposit_and_a_receipt_count_once_by_their_ids() {
             receipt.to_string().as_bytes(),
         );
         assert_eq!(answer.is(202).json()["sku"], "tea");
+    }
+    // Another content under an id that has counted; and a key is one customer's own.
+    let more = json!({"amount": 2, "currency": "EUR", "deposit_id": "d-1"});
+    http.post("/accounts/ada/deposits", &more).is_problem(422, &["\"#/deposit_id\"", "other content"]);
+    let more = json!({"quantity": 2}).to_string();
+    let answer = http.post_with("/stock/tea/receipts", &[("idempotency-key", "r")], more.as_bytes());
+    answer.is_problem(422, &["\"#/receipt_id\""]);
+    let one = json!({"amount": 1, "currency": "EUR"}).to_string();
+    for customer in ["bob", "kim"] {
+        let path = format!("/accounts/{customer}/deposits");
+        http.post_with(&path, &[("idempotency-key", "k")], one.as_bytes()).is(202);
+        assert_eq!(http.get(&format!("/accounts/{customer}")).is(200).json()["deposited"], 1);
     }
     wait::until("both to count", std::time::Duration::from_secs(10), || {
         let seen = (

@@ -7,7 +7,7 @@ use e2e::{
     kafka::Kafka,
     program::quadrille,
     saga::Saga,
-    samples::{nothing_to_undo, sample},
+    samples::{nothing_to_undo, sample, with},
     wait,
 };
 use serde_json::{Value, json};
@@ -135,6 +135,44 @@ fn an_order_that_has_not_ended_says_what_it_waits_for() {
     assert_eq!(of_status("completed")[0]["order_id"], "o-1");
     assert_eq!(of_status("completed").as_array().map(Vec::len), Some(1));
     assert_eq!(http.get("/orders?limit=1").json().as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn nobody_can_make_an_order_look_other_than_it_is() {
+    let (_program, saga, http) = shop(&["--except", "shipping"]);
+    http.post("/orders", &tea_as("o-1")).is(202);
+    timeline(&http, "o-1", has("StockReserved"));
+    let commands = |record: Value| {
+        saga.kcat().write("orders.commands").key("o-1").value(record.to_string());
+    };
+    // Events where only commands belong; a cancellation from the future and a thousand of them; an
+    // order that can't be placed; a dead letter that says of itself that it is none any more.
+    commands(json!({"type": "OrderCompleted", "order_id": "o-1"}));
+    commands(json!({"type": "ShipmentScheduled", "order_id": "o-1"}));
+    let bad = json!({"type": "PlaceOrder", "order_id": "o-2", "items": []}).to_string();
+    saga.kcat().write("orders.commands").key("o-2").header("dlq-resolved", "discarded").value(bad);
+    let old = with(sample("PlaceOrder", "o-3"), "time", "2001-01-01T00:00:00Z");
+    saga.say(&with(old, "id", "1"));
+    saga.say(&with(with(sample("CancelOrder", "o-3"), "time", "9999-01-01T00:00:00Z"), "id", "1"));
+
+    let told = timeline(&http, "o-3", |told| has("CancelOrder")(told) && has("PlaceOrder")(told));
+    for event in told["events"].as_array().into_iter().flatten() {
+        assert!(
+            event["time"].as_str().is_some_and(|time| time.starts_with("20") && !time.starts_with("2001")),
+            "{event}"
+        );
+    }
+    let told = timeline(&http, "o-2", has("DeadLetter"));
+    assert_eq!((kinds(&told), &told["status"]), (vec!["DeadLetter"], &json!("unknown")), "{told}");
+    let place = told["events"][0]["data"].clone();
+    let first = format!("orders.commands-{}-{}", place["partition"], place["offset"]);
+    assert_eq!(told["events"][0]["causationid"], json!(first), "the id of a record without one");
+    let told =
+        timeline(&http, "o-1", |told| kinds(told).iter().filter(|kind| **kind == "DeadLetter").count() == 2);
+    assert_eq!(told["status"], "placed");
+    assert_eq!(waits(&told), ["ShipmentScheduled from shipping"]);
+    let listed = http.get("/orders").json();
+    assert!(!listed.to_string().contains("o-2"), "what can't be placed is no order: {listed}");
 }
 
 #[test]
