@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::process;
+use crate::{apt, process};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -75,8 +75,12 @@ impl Container {
     }
 
     /// A list of texts there, which may be missing.
+    ///
+    /// # Panics
+    /// When one is no text.
     pub fn list(&self, place: &str) -> Vec<&str> {
-        self.at(place).as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+        let values = self.at(place).as_array().into_iter().flatten();
+        values.map(|value| value.as_str().unwrap_or_else(|| panic!("{place} has {value}, no text"))).collect()
     }
 
     /// Texts by name there, which may be missing.
@@ -142,7 +146,7 @@ impl Container {
 #[track_caller]
 pub fn config(files: &[&str]) -> Value {
     static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(install);
+    INSTALLED.get_or_init(|| apt::need("docker-compose", &["docker-compose", "--version"]));
     let mut command = Command::new("docker-compose");
     // No variable of whoever runs the tests changes what the file says.
     command.env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path)));
@@ -151,25 +155,4 @@ pub fn config(files: &[&str]) -> Value {
     assert!(done.status.success(), "docker-compose refuses {files:?}:\n{}", done.stderr);
     let shown = String::from_utf8_lossy(&done.stdout);
     serde_saphyr::from_str(&shown).unwrap_or_else(|e| panic!("docker-compose wrote no YAML ({e}):\n{shown}"))
-}
-
-fn install() {
-    if Command::new("docker-compose").arg("--version").output().is_ok() {
-        return;
-    }
-    let id = process::run(Command::new("id").arg("-u"), b"", LIMIT);
-    let root = id.stdout.trim_ascii() == b"0";
-    assert!(
-        root,
-        "docker-compose is not installed: `sudo apt-get install --no-install-recommends docker-compose`"
-    );
-    // Without what it recommends: that is Docker itself.
-    let install = "apt-get install -y --no-install-recommends docker-compose";
-    let script = format!("{install} || (apt-get update && {install})");
-    let done = process::run(Command::new("sh").args(["-c", &script]), b"", Duration::from_secs(300));
-    assert!(
-        done.status.success(),
-        "docker-compose is not installed, and `{script}` failed:\n{}",
-        done.stderr
-    );
 }

@@ -149,10 +149,10 @@ impl Kafka {
         fs::create_dir_all(&folder).expect("a directory can be made");
         let java = format!(
             "#!/bin/sh\nexec java $KAFKA_HEAP_OPTS $KAFKA_JVM_PERFORMANCE_OPTS -XX:-UsePerfData -cp '{}' \
-             org.apache.kafka.tools.BrokerApiVersionsCommand \"$@\"\n",
+             kafka.admin.ConfigCommand \"$@\"\n",
             jars().display()
         );
-        let script = folder.join("kafka-broker-api-versions.sh");
+        let script = folder.join("kafka-configs.sh");
         fs::write(&script, java).expect("a script can be written");
         fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("a script can be made executable");
         folder
@@ -214,14 +214,19 @@ group.initial.rebalance.delay.ms=0",
 
 /// Kafka's class path.
 fn jars() -> PathBuf {
+    jars_folder().join("*")
+}
+
+/// The folder with Kafka's jars.
+pub fn jars_folder() -> &'static Path {
     static JARS: OnceLock<PathBuf> = OnceLock::new();
-    JARS.get_or_init(fetch_jars).join("*")
+    JARS.get_or_init(fetch_jars)
 }
 
 /// Kafka's jars, in the target directory; fetched by Maven the first time.
 fn fetch_jars() -> PathBuf {
     let target = target_dir();
-    let jars = target.join(format!("kafka-{VERSION}-with-tools"));
+    let jars = target.join(format!("kafka-{VERSION}"));
     fs::create_dir_all(&target).expect("the target directory can be made");
     // Test processes that run at the same time fetch once; the lock is released when the file is closed.
     let lock = File::create(target.join("kafka.lock")).expect("the lock file can be made");
@@ -255,11 +260,6 @@ const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
     <dependency>
       <groupId>org.apache.kafka</groupId>
       <artifactId>kafka_2.13</artifactId>
-      <version>VERSION</version>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka-tools</artifactId>
       <version>VERSION</version>
     </dependency>
   </dependencies>

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{process, wait};
+use crate::{apt, process, wait};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -53,7 +53,7 @@ impl Kcat {
     /// kcat for the Kafka at this address. Installs kcat where it is missing.
     pub fn new(bootstrap: impl Into<String>) -> Self {
         static INSTALLED: OnceLock<()> = OnceLock::new();
-        INSTALLED.get_or_init(install);
+        INSTALLED.get_or_init(|| apt::need("kcat", &["kcat", "-V"]));
         Kcat { bootstrap: bootstrap.into() }
     }
 
@@ -281,19 +281,4 @@ fn succeed(command: &mut Command, input: &[u8]) -> Vec<u8> {
     let done = process::run(command, input, LIMIT);
     assert!(done.status.success(), "{command:?} failed: {}", done.stderr);
     done.stdout
-}
-
-fn install() {
-    if Command::new("kcat").arg("-V").output().is_ok() {
-        return;
-    }
-    let id = process::run(Command::new("id").arg("-u"), b"", LIMIT);
-    let root = id.stdout.trim_ascii() == b"0";
-    assert!(
-        root,
-        "kcat is not installed: `sudo apt-get install kcat`, or put kcat 1.7 or later into the PATH"
-    );
-    let script = "apt-get install -y kcat || (apt-get update && apt-get install -y kcat)";
-    let done = process::run(Command::new("sh").args(["-c", script]), b"", Duration::from_secs(300));
-    assert!(done.status.success(), "kcat is not installed, and `{script}` failed:\n{}", done.stderr);
 }

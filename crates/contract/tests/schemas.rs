@@ -315,6 +315,24 @@ fn changed(data: &Value) -> Vec<Value> {
     changed
 }
 
+/// What the code allows in a place, it names when something else stands there.
+#[test]
+fn the_words_that_the_schema_allows_are_those_of_the_code() {
+    let mut found = 0;
+    for release in newest() {
+        for (name, field) in release.schema["properties"].as_object().unwrap() {
+            let Some(words) = field["enum"].as_array() else { continue };
+            let wrong = with(release.data(), &format!("/{name}"), json!("?"));
+            let reason = release.read_back(&wrong).unwrap_err();
+            let named: BTreeSet<&str> = reason.split('`').skip(1).step_by(2).filter(|w| *w != "?").collect();
+            let allowed: BTreeSet<&str> = words.iter().filter_map(Value::as_str).collect();
+            assert_eq!(named, allowed, "{}: {reason}", release.urn());
+            found += 1;
+        }
+    }
+    assert_eq!(found, 7);
+}
+
 /// The sample, and what it is without each of its parts: so that two things are changed at a time.
 #[test]
 fn the_code_accepts_what_the_schema_accepts_and_nothing_else() {

@@ -157,11 +157,11 @@ mod tests {
         let provider = Provider::losing_answers(2);
         assert_eq!(ask(&provider, &request("AccountRequested", "ada")).await, made());
         assert_eq!(provider.calls("event-AccountRequested"), 3);
-        assert_eq!(provider.accounts(), ["s-1"]);
+        assert_eq!(provider.effects(), ["made account s-1"]);
     }
 
     #[tokio::test]
-    async fn a_request_that_is_read_again_after_its_withdrawal_makes_no_account() {
+    async fn a_request_that_is_read_again_after_its_withdrawal_does_nothing_more() {
         let provider = Provider::default();
         let (make, remove) = (request("AccountRequested", "ada"), request("AccountWithdrawn", "ada"));
         for _ in 0..2 {
@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(ask(&provider, &remove).await, removed.into());
         }
         assert_eq!(provider.calls("event-AccountRequested"), 2);
-        assert_eq!(provider.accounts(), [""; 0]);
+        assert_eq!(provider.effects(), ["made account s-1", "removed account s-1"]);
     }
 
     #[tokio::test]
@@ -178,7 +178,7 @@ mod tests {
         let provider = Provider::default();
         let refused = AccountRefused { sign_up_id: "s-1".to_owned(), reason: "name_taken".to_owned() };
         assert_eq!(ask(&provider, &request("AccountRequested", "root")).await, refused.into());
-        assert_eq!(provider.accounts(), [""; 0]);
+        assert_eq!(provider.effects(), [""; 0]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub struct Provider(Mutex<Books>);
 #[derive(Default)]
 struct Books {
     accounts: BTreeSet<String>,
+    effects: Vec<String>,
     answers: HashMap<String, Answer>,
     calls: HashMap<String, u32>,
     answers_to_lose: u32,
@@ -82,10 +83,9 @@ impl Provider {
         books.calls.get(key).copied().unwrap_or(0)
     }
 
-    /// The accounts that there are.
-    pub fn accounts(&self) -> Vec<String> {
-        let books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        books.accounts.iter().cloned().collect()
+    /// All that it has done, in order.
+    pub fn effects(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).effects.clone()
     }
 }
 
@@ -94,16 +94,21 @@ impl Books {
         match call {
             Call::Make { user, .. } if user == "root" => Answer::Refused("name_taken".to_owned()),
             Call::Make { account, .. } => {
-                println!("provider: made account {account}");
                 self.accounts.insert(account.clone());
+                self.has_done(format!("made account {account}"));
                 Answer::Done
             }
             Call::Remove { account } => {
                 if self.accounts.remove(account) {
-                    println!("provider: removed account {account}");
+                    self.has_done(format!("removed account {account}"));
                 }
                 Answer::Done
             }
         }
+    }
+
+    fn has_done(&mut self, effect: String) {
+        println!("provider: {effect}");
+        self.effects.push(effect);
     }
 }

@@ -74,9 +74,9 @@ impl Participant for Provider {
 
 const SEATS_PER_TEAM: u32 = 1;
 
-fn all(provider: Provider) -> Vec<Service> {
+fn all(refuses: bool) -> Vec<Service> {
     let rules = Rules { seats_per_team: SEATS_PER_TEAM, ..Rules::default() };
-    let provider = Service::new("provider", AccountMade::TOPIC).with(provider);
+    let provider = Service::new("provider", AccountMade::TOPIC).with(Provider { refuses });
     services(&rules).into_iter().chain([provider]).collect()
 }
 
@@ -85,8 +85,7 @@ fn sign_up(id: &str) -> SignUp {
 }
 
 /// Explores these sign-ups, with a deadline that may pass at any moment.
-fn explore(services: Vec<Service>, sign_ups: &[&str]) -> Report {
-    let mut explorer = Explorer::new(services);
+fn explore<'a>(mut explorer: Explorer<'a>, sign_ups: &'a [&str]) -> Report {
     for id in sign_ups {
         explorer = explorer.moment(id, sign_up(id));
     }
@@ -161,18 +160,26 @@ fn holds(report: &Report) {
 #[test]
 fn a_sign_up_ends_once_and_whoever_acted_undoes_it() {
     for refuses in [false, true] {
-        holds(&explore(all(Provider { refuses }), &["s-1"]));
+        holds(&explore(Explorer::new(all(refuses)), &["s-1"]));
     }
 }
 
 #[test]
 fn so_do_two_that_compete_for_one_seat() {
-    holds(&explore(all(Provider { refuses: false }), &["s-1", "s-2"]));
+    holds(&explore(Explorer::new(all(false)), &["s-1", "s-2"]));
+}
+
+#[test]
+fn so_does_one_whose_identity_billing_can_not_read() {
+    let explorer = Explorer::new(all(false)).unusable("billing", IdentityCreated::TYPE);
+    let report = explore(explorer, &["s-1"]);
+    assert_eq!(report.verdict, Verdict::Holds, "{report}");
+    assert!(!report.dead_letters.is_empty(), "it is a dead letter");
 }
 
 /// The same services, with a provisioning that takes no notice of a deletion it can't place.
 fn without_the_tombstone() -> Vec<Service> {
-    let mut services = all(Provider { refuses: false });
+    let mut services = all(false);
     let provisioning = services.iter_mut().find(|s| s.name == "provisioning").expect("there is one");
     let participant = provisioning.participants.remove(0).wrap(|decide, delivery, state, rows| {
         let outcome = decide(delivery, state, rows)?;
@@ -189,7 +196,7 @@ fn without_the_tombstone() -> Vec<Service> {
 /// The story of what goes wrong without it, as the tutorial tells it.
 #[test]
 fn without_the_tombstone_an_account_is_left_behind() {
-    let report = explore(without_the_tombstone(), &["s-1"]);
+    let report = explore(Explorer::new(without_the_tombstone()), &["s-1"]);
     let story = report.violation().expect("the explorer finds it").to_string();
     assert!(tutorial().contains(&story), "the tutorial tells another story than:\n{story}");
 }
@@ -197,11 +204,11 @@ fn without_the_tombstone_an_account_is_left_behind() {
 /// The map, as the tutorial shows it.
 #[test]
 fn the_map_is_that_of_the_tutorial() {
-    let mut map = Map::of(&all(Provider { refuses: false }));
+    let mut map = Map::of(&all(false));
     for refuses in [false, true] {
-        map.learn(&explore(all(Provider { refuses }), &["s-1"]));
+        map.learn(&explore(Explorer::new(all(refuses)), &["s-1"]));
     }
-    map.learn(&explore(all(Provider { refuses: false }), &["s-1", "s-2"]));
+    map.learn(&explore(Explorer::new(all(false)), &["s-1", "s-2"]));
     let text = map.text();
     assert!(tutorial().contains(&text), "the tutorial shows another map than:\n{text}");
 }

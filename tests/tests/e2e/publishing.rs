@@ -3,8 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    env,
-    fs::{self, File},
+    env, fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
@@ -12,8 +11,9 @@ use std::{
 };
 
 use e2e::{
+    apt,
     http::Http,
-    kafka::Kafka,
+    kafka::{Kafka, jars_folder},
     kcat::{Kcat, Record},
     lanes::lane_of,
     process,
@@ -23,10 +23,8 @@ use e2e::{
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(60);
-const FETCH_LIMIT: Duration = Duration::from_secs(300);
-
-/// The version of confluent-kafka that is fetched where Python has none.
-const CONFLUENT_KAFKA: &str = "2.16.1";
+/// The one whose packages apt installs.
+const PYTHON: &str = "/usr/bin/python3";
 
 /// The addresses in the pages.
 const KAFKA: &str = "localhost:9092";
@@ -40,23 +38,13 @@ fn the_programs_of_publishing_reach_the_partitions_that_kcat_would() {
     let folder = page.folder();
     let (program, saga) = (start("up", &kafka, folder.path()), Saga::on(kcat.clone()));
 
-    let has_confluent_kafka = python_path();
-    let mut orders = vec!["structured-1", "binary-1", "bare-1", "by-hand-1", "java-1", "java-2"];
+    apt::need("python3-confluent-kafka", &[PYTHON, "-c", "import confluent_kafka"]);
+    let orders = ["structured-1", "binary-1", "bare-1", "by-hand-1", "java-1", "java-2", "python-1"];
     let mut said = String::new();
     for block in page.blocks("sh") {
-        if block.contains("producer.py") {
-            match &has_confluent_kafka {
-                Some(_) => orders.push("python-1"),
-                None => {
-                    eprintln!("NOT RUN, since Python has no confluent-kafka and pip can't fetch it: {block}");
-                    continue;
-                }
-            }
-        }
+        // Debian's Python, whatever other one comes first in the PATH.
+        let block = block.replace("python3", PYTHON);
         let mut bash = bash(&block.replace(KAFKA, kafka.address()), folder.path());
-        if let Some(path) = has_confluent_kafka.as_deref() {
-            bash.env("PYTHONPATH", path);
-        }
         said += &finish(&mut bash, &block);
     }
 
@@ -210,40 +198,7 @@ impl Page {
             assert!(self.text.contains(&format!("`{name}`")), "the page does not name {name}");
             fs::write(folder.path().join(name), program).expect("a file can be written");
         }
-        symlink(target_dir().join("kafka-4.3.1"), folder.path().join("libs")).expect("a link can be made");
+        symlink(jars_folder(), folder.path().join("libs")).expect("a link can be made");
         folder
     }
-}
-
-/// Where Python finds confluent-kafka: nowhere else (""), or in a folder to which pip has fetched
-/// it; `None` if it can't be had.
-fn python_path() -> Option<String> {
-    let mut import = Command::new("python3");
-    import.args(["-c", "import confluent_kafka"]);
-    if process::run(&mut import, b"", LIMIT).status.success() {
-        return Some(String::new());
-    }
-    let target = target_dir();
-    let there = target.join(format!("confluent-kafka-{CONFLUENT_KAFKA}"));
-    // Test processes that run at the same time fetch once; the lock is released when the file is closed.
-    let lock = File::create(target.join("confluent-kafka.lock")).expect("the lock file can be made");
-    lock.lock().expect("the lock file can be locked");
-    if !there.exists() {
-        let folder = TempDir::new_in(&target).expect("a temporary directory can be made");
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--target"]).arg(folder.path().join("site"));
-        pip.arg(format!("confluent-kafka=={CONFLUENT_KAFKA}"));
-        if !process::run(&mut pip, b"", FETCH_LIMIT).status.success() {
-            return None;
-        }
-        // Renamed as a whole, so that half a directory is never taken for one.
-        fs::rename(folder.path().join("site"), &there).expect("the package can be moved to its place");
-    }
-    Some(there.display().to_string())
-}
-
-/// As the harness finds it, which has put Kafka's jars there.
-fn target_dir() -> PathBuf {
-    let workspace = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    workspace.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

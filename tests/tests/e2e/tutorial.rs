@@ -76,7 +76,7 @@ fn a_sign_up_succeeds_and_another_is_rolled_back() {
     assert_eq!(example.stdout().matches("made account s-1").count(), 1);
     example.drains();
 
-    // It goes on where its stores say, and repeats nothing: the adapter's position is in Kafka.
+    // It goes on where its stores say.
     let example = Example::start(&kafka, &data);
     sign_up(&kcat, "s-5", "root");
     let _refused = said(&kcat, "identities", "IdentityDeleted", "s-5");
