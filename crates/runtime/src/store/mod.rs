@@ -44,7 +44,7 @@ pub struct Position {
     pub partition: i32,
     /// The offset to read next.
     pub next_offset: i64,
-    /// What the last record read looked like ([`crate::record::fingerprint`]), if one was read.
+    /// What the last record read looked like (a checksum), if one was read.
     pub fingerprint: Option<u32>,
 }
 
