@@ -24,6 +24,8 @@ pub fn envelopes(log: &Log) {
         let attribute = |name: &str| {
             event.attribute(name).unwrap_or_else(|| panic!("no text in the attribute {name}: {shown}"))
         };
+        let read: Result<cloudevents::Event, _> = serde_json::from_value(event.envelope.clone());
+        assert!(read.is_ok(), "the official SDK can't read it: {:?}: {shown}", read.err());
         let kind = event.kind.as_str();
         let home = topics::EVENTS.iter().find(|(_, _, kinds)| kinds.contains(&kind));
         let (topic, writer, _) = home.unwrap_or_else(|| panic!("a type that no service writes: {shown}"));

@@ -66,7 +66,9 @@ pub fn shared_partitions(needed: &[&str], reader: &Reader) -> Result<i32> {
             // Made a moment ago, it need not be known to every broker yet.
             Some(_) if Instant::now() < until => thread::sleep(Duration::from_millis(200)),
             Some(topic) => {
-                return refuse(format!("the topic {topic} is missing: make it first; for its own, `quadrille topics apply` does that"));
+                return refuse(format!(
+                    "the topic {topic} is missing: make it first; for its own, `quadrille topics apply` does that"
+                ));
             }
         }
     };
