@@ -8,6 +8,7 @@ use e2e::{
     process,
     program::{Program, program_folder, quadrille},
 };
+use serde_json::{Value, json};
 
 const KAFKA: &str = "127.0.0.1:9092";
 const HTTP: &str = "http://127.0.0.1:8080";
@@ -76,6 +77,23 @@ fn the_commands_of_the_readme_do_what_it_says() {
     }
     running.expect("the README starts the program").drains();
     assert!(looked_at.iter().all(|looked| *looked), "the README has changed: {EXPECTED:?} {looked_at:?}");
+}
+
+/// The test above runs the program itself; that `cargo run` finds it takes that there is no other.
+#[test]
+fn cargo_run_has_one_program_to_run() {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut metadata = Command::new(cargo);
+    metadata.current_dir(root()).args(["metadata", "--no-deps", "--locked", "--format-version", "1"]);
+    let done = process::run(&mut metadata, b"", LIMIT);
+    assert!(done.status.success(), "{}", done.stderr);
+    let metadata: Value = serde_json::from_slice(&done.stdout).expect("metadata is JSON");
+    let by_default = metadata["workspace_default_members"].as_array().expect("a list");
+    let packages = metadata["packages"].as_array().expect("a list").iter();
+    let packages = packages.filter(|package| by_default.contains(&package["id"]));
+    let targets = packages.flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let programs = targets.filter(|target| target["kind"] == json!(["bin"]));
+    assert_eq!(programs.map(|target| &target["name"]).collect::<Vec<_>>(), ["quadrille"]);
 }
 
 /// The fenced blocks of this language.
