@@ -1,7 +1,6 @@
 //! One batch at work, inside its transaction: participants decide, and what follows is written.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -13,6 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::{
+    cause::{Cause, traceparent},
     cloudevents::{self, CONTENT_TYPE, CONTENT_TYPE_HEADER, Envelope, Structured, TYPE_HEADER},
     dead_letters,
     intake::{Intake, Taken},
@@ -63,21 +63,6 @@ pub struct Done {
     pub counts: Counts,
     /// Why the last dead letter, if there is one, could not be used.
     pub last_refusal: Option<String>,
-}
-
-/// What led to a decision, as what is said carries it on.
-struct Cause<'a> {
-    id: Cow<'a, str>,
-    correlation: Option<&'a str>,
-    traceparent: Option<&'a str>,
-    partition: i32,
-}
-
-impl Cause<'_> {
-    /// A record of which no more is known than where it stands.
-    fn unread(record: &Record) -> Self {
-        Cause { id: record.place().into(), correlation: None, traceparent: None, partition: record.partition }
-    }
 }
 
 /// What a participant knows of an instance, in this batch.
@@ -356,7 +341,7 @@ impl<'a> Work<'a> {
             self.changed_rows.insert(key.clone());
             self.rows.insert(key, Some(row));
         }
-        let trace = trace(cause, &correlation);
+        let trace = cause.trace(&correlation);
         let mut first_id = None;
         for (index, said) in outcome.said.into_iter().enumerate() {
             // The same whenever this decision is made again, and that of no other decision.
@@ -503,19 +488,4 @@ impl<'a> Work<'a> {
         let Work { outgoing, earliest_due_ms, counts, last_refusal, lanes, .. } = self;
         Ok((Done { outgoing, earliest_due_ms, counts, last_refusal }, lanes))
     }
-}
-
-/// The trace that a decision belongs to: that of what led to it, or else one that follows from the
-/// saga's correlation id, so that it is the same in every service.
-fn trace(cause: &Cause, correlation: &str) -> String {
-    match cause.traceparent.and_then(|parent| parent.split('-').nth(1)) {
-        Some(trace) => trace.to_owned(),
-        None => Uuid::new_v5(&Uuid::NAMESPACE_OID, correlation.as_bytes()).simple().to_string(),
-    }
-}
-
-/// W3C Trace Context: the record's own id gives the span.
-fn traceparent(trace: &str, id: Uuid) -> String {
-    let span = id.simple().to_string();
-    format!("00-{trace}-{}-01", &span[..16])
 }

@@ -5,6 +5,7 @@
 //! ARCHITECTURE.md at the root of the repository describes the lane and why it holds.
 
 mod batch;
+mod cause;
 mod checks;
 mod cloudevents;
 mod commands;

@@ -9,5 +9,6 @@ mod intake;
 mod kit;
 mod lanes;
 mod onboarding;
+mod redrive;
 mod store;
 mod worker;
