@@ -19,7 +19,7 @@ use crate::{
     http::{
         app::{App, PathText, id, read},
         body,
-        commands::{id_of_key, new_id, refuse_other_content, write},
+        commands::{id_of_key, new_id, write_counted},
         problem::Problem,
     },
 };
@@ -58,15 +58,9 @@ pub async fn deposit(
     }
     let command: DepositFunds = body::command(fields)?;
     let (customer, deposit) = (command.customer_id.clone(), command.deposit_id.clone());
-    let is_read = write(&app, command.clone().into(), &new_id(), ServiceName::Payment).await?;
-    let mut status = "accepted";
-    if is_read {
-        let (store, key) = (app.store(ServiceName::Payment)?, deposit.to_string());
-        let counted = read(move || store.instance(payment::Deposit::NAME, &key)).await?;
-        // What was read and is not there was refused: there is a dead letter of it.
-        status = if counted.is_some() { "counted" } else { "refused" };
-        refuse_other_content(counted, &command, "deposit_id")?;
-    }
+    let counts_by = ("deposit_id", &deposit);
+    let status =
+        write_counted(&app, &command, counts_by, ServiceName::Payment, payment::Deposit::NAME).await?;
     Ok((
         StatusCode::ACCEPTED,
         Json(json!({"customer_id": customer, "deposit_id": deposit, "status": status})),

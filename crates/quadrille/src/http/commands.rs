@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use contract::{Id, derived_id};
-use runtime::{Known, NotWritten, now_ms};
-use saga::Said;
-use serde::de::DeserializeOwned;
+use runtime::{NotWritten, now_ms};
+use saga::{Message, Said};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
     cli::ServiceName,
-    http::{app::App, problem::Problem},
+    http::{
+        app::{App, read},
+        problem::Problem,
+    },
 };
 
 /// How long the service may take to read a command before the answer goes out without that.
@@ -61,20 +63,28 @@ pub fn id_of_key(headers: &HeaderMap, what: &str) -> Result<Option<Id>, Problem>
     }
 }
 
-/// Of what counts once by its own id: refuses `command` where another content has counted under that
-/// id, which stands in the field `name`.
+/// Writes a command that counts once by an id of its own, which stands in its field `name` and names
+/// an instance of `participant`. Returns what has become of it: `counted`, `refused` (there is a dead
+/// letter of it), or `accepted` where that is not known yet.
 ///
 /// # Errors
-/// 422.
-pub fn refuse_other_content<C: PartialEq + DeserializeOwned>(
-    counted: Option<Known>,
+/// As [`write`]; 422 where another content has counted under that id.
+pub async fn write_counted<C: Message + Clone + PartialEq>(
+    app: &App,
     command: &C,
-    name: &str,
-) -> Result<(), Problem> {
-    let counted = counted.and_then(|known| serde_json::from_str::<Option<C>>(&known.state).ok().flatten());
-    match counted.is_some_and(|counted| counted != *command) {
-        true => Err(Problem::unusable(&format!("{name}: it has counted with other content: use another"))),
-        false => Ok(()),
+    (name, id): (&str, &Id),
+    reader: ServiceName,
+    participant: &'static str,
+) -> Result<&'static str, Problem> {
+    if !write(app, command.clone().into(), &new_id(), reader).await? {
+        return Ok("accepted");
+    }
+    let (store, key) = (app.store(reader)?, id.to_string());
+    let Some(known) = read(move || store.instance(participant, &key)).await? else { return Ok("refused") };
+    let counted: Option<C> = serde_json::from_str(&known.state).map_err(|e| Problem::internal(&e.into()))?;
+    match counted.is_none_or(|counted| counted == *command) {
+        true => Ok("counted"),
+        false => Err(Problem::unusable(&format!("{name}: it has counted with other content: use another"))),
     }
 }
 

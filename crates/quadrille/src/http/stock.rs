@@ -19,7 +19,7 @@ use crate::{
     http::{
         app::{App, PathText, id, read},
         body,
-        commands::{id_of_key, new_id, refuse_other_content, write},
+        commands::{id_of_key, new_id, write_counted},
         problem::Problem,
     },
 };
@@ -57,14 +57,8 @@ pub async fn receive(
     }
     let command: ReceiveStock = body::command(fields)?;
     let (sku, receipt) = (command.sku.clone(), command.receipt_id.clone());
-    let is_read = write(&app, command.clone().into(), &new_id(), ServiceName::Inventory).await?;
-    let mut status = "accepted";
-    if is_read {
-        let (store, key) = (app.store(ServiceName::Inventory)?, receipt.to_string());
-        let counted = read(move || store.instance(inventory::Receipt::NAME, &key)).await?;
-        // What was read and is not there was refused: there is a dead letter of it.
-        status = if counted.is_some() { "counted" } else { "refused" };
-        refuse_other_content(counted, &command, "receipt_id")?;
-    }
+    let counts_by = ("receipt_id", &receipt);
+    let status =
+        write_counted(&app, &command, counts_by, ServiceName::Inventory, inventory::Receipt::NAME).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"sku": sku, "receipt_id": receipt, "status": status}))))
 }
