@@ -62,6 +62,12 @@ pub struct Description {
     /// How large a partition may become before Kafka deletes its oldest records; -1 for any size,
     /// since a limit would delete records that nobody has read yet.
     pub retention_bytes: i64,
+    /// Whose time counts: `LogAppendTime` where anyone may write, since Kafka deletes by it, and one
+    /// record with an old one would take those before it along, read or not.
+    pub message_timestamp_type: &'static str,
+    /// How large a batch of records it has to take at least, in bytes: the largest record that has a
+    /// place there, and what Kafka adds.
+    pub least_message_bytes: usize,
     /// Who writes to it: a service, or in words.
     pub written_by: &'static str,
     /// The types of the messages that it holds; none of its own in `dead-letters`.

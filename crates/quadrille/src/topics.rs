@@ -15,13 +15,17 @@ use rdkafka::{
     metadata::MetadataTopic,
     types::RDKafkaErrorCode,
 };
-use runtime::{Connection, KafkaSettings};
+use runtime::{AllTopicSettings, Connection, KafkaSettings};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use crate::cli::{Topics, TopicsCommand};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Kafka's name for the largest batch that a topic takes.
+const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+/// What Kafka takes by itself, unless its brokers are set otherwise.
+const USUAL_MESSAGE_BYTES: &str = "1048588";
 
 /// `quadrille topics`.
 pub async fn run(topics: Topics, json: bool) -> Result<ExitCode> {
@@ -64,6 +68,8 @@ fn list(json: bool) {
                 "retention_ms": topic.retention_ms,
                 "cleanup_policy": topic.cleanup_policy,
                 "retention_bytes": topic.retention_bytes,
+                "message_timestamp_type": topic.message_timestamp_type,
+                "least_message_bytes": topic.least_message_bytes,
                 "written_by": topic.written_by,
                 "holds": topic.holds,
                 "about": topic.about,
@@ -126,16 +132,16 @@ async fn apply(
     let there = there(&admin)?;
     let missing: Vec<&Description> =
         descriptions().iter().filter(|topic| !there.contains_key(topic.name)).collect();
-    let settings: Vec<[(&str, String); 3]> = missing.iter().map(|topic| configuration(topic)).collect();
+    let settings: Vec<_> = missing.iter().map(|topic| described_settings(topic)).collect();
     let new: Vec<NewTopic> = missing
         .iter()
         .zip(&settings)
         .map(|(topic, settings)| {
             // -1 asks for the broker's default.
             let replication = TopicReplication::Fixed(replication.unwrap_or(-1));
-            settings.iter().fold(NewTopic::new(topic.name, partitions, replication), |new, (name, value)| {
-                new.set(name, value)
-            })
+            let new = NewTopic::new(topic.name, partitions, replication);
+            let new = new.set(MAX_MESSAGE_BYTES, USUAL_MESSAGE_BYTES);
+            settings.iter().fold(new, |new, (name, value)| new.set(name, value))
         })
         .collect();
     if new.is_empty() {
@@ -204,22 +210,42 @@ async fn check(kafka: &KafkaSettings) -> Result<Vec<String>> {
         let described =
             described.map_err(|e| anyhow::anyhow!("the settings of {} can't be read: {e}", topic.name))?;
         let actual = described.entry_map();
-        for (name, value) in configuration(topic) {
-            let found = actual.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
-            if found != value {
-                differences.push(format!("{}: {name} is {found}, and should be {value}", topic.name));
+        let found = |name: &str| actual.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
+        for (name, value) in described_settings(topic) {
+            if found(name) != value {
+                differences.push(format!("{}: {name} is {}, and should be {value}", topic.name, found(name)));
             }
+        }
+        let (most, least) = (found(MAX_MESSAGE_BYTES), topic.least_message_bytes);
+        if most.parse().is_ok_and(|most: usize| most < least) {
+            differences.push(format!(
+                "{}: {MAX_MESSAGE_BYTES} is {most}, and should be at least {least}",
+                topic.name
+            ));
         }
     }
     Ok(differences)
 }
 
-/// Its settings, by Kafka's names.
-fn configuration(topic: &Description) -> [(&'static str, String); 3] {
+/// In words, a topic that takes less than the largest record that has a place there.
+pub fn limit_that_is_too_low(settings: &AllTopicSettings) -> Option<String> {
+    let most = |topic: &Description| settings.of(topic.name).map(|settings| settings.max_message_bytes);
+    descriptions().iter().find_map(|topic| {
+        let most = most(topic).filter(|most| *most < topic.least_message_bytes)?;
+        Some(format!(
+            "the topic {} has {MAX_MESSAGE_BYTES}={most}, and records that have a place there need {}: raise it",
+            topic.name, topic.least_message_bytes
+        ))
+    })
+}
+
+/// Its settings that have to be so, by Kafka's names.
+fn described_settings(topic: &Description) -> [(&'static str, String); 4] {
     [
         ("cleanup.policy", topic.cleanup_policy.to_owned()),
         ("retention.ms", topic.retention_ms.to_string()),
         ("retention.bytes", topic.retention_bytes.to_string()),
+        ("message.timestamp.type", topic.message_timestamp_type.to_owned()),
     ]
 }
 
