@@ -134,7 +134,7 @@ impl Demo {
     async fn start(json: bool) -> Result<Demo> {
         let sandbox = Sandbox::start("127.0.0.1:0").await?;
         let settings = Settings { order_deadline: DEADLINE, ..Settings::default() };
-        let host = Host::new(settings, sandbox.kafka(), "the sandbox", Duration::MAX);
+        let host = Host::new(settings, sandbox.kafka(), "the sandbox", Duration::MAX)?;
         let shutdown = Shutdown::default();
         let tracker = host.start_tracker(sandbox.folder().join("tracker.db"), shutdown.clone())?;
         let mut demo = Demo {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use choreography::Settings;
 use clap::ValueEnum;
 use contract::topics;
-use runtime::{Commands, Connection, KafkaSettings, Shutdown, Topology, Worker, WorkerSettings};
+use runtime::{Commands, Connection, KafkaSettings, Shutdown, Topology, Watch, Worker, WorkerSettings};
 use serde_json::json;
 use tokio::{
     net::TcpListener,
@@ -20,7 +20,7 @@ use tracker::{Tracker, TrackerSettings};
 
 use crate::{
     cli::{Serve, ServiceName, Up},
-    http::{self, App, Hosted, Lags, Peers, Server},
+    http::{self, App, Hosted, Peers, Server},
     sandbox::Sandbox,
     settings::topology,
     topics::apply_when_reachable,
@@ -46,13 +46,13 @@ pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
             );
         }
         let address = sandbox.address().to_string();
-        let host = Host::new(settings, sandbox.kafka(), &address, up.store.retention);
+        let host = Host::new(settings, sandbox.kafka(), &address, up.store.retention)?;
         let store = |name: ServiceName| sandbox.folder().join(format!("{name}.db"));
         let announcement = Announcement { kafka: address, suggest: true, json };
         return host.run(&names, store, http, nobody(), signals, announcement).await;
     };
-    let host = Host::new(settings, up.kafka.at(servers.clone()), servers, up.store.retention);
-    let Some(made) = signals.or(apply_when_reachable(&host.kafka, &host.connection)).await else {
+    let host = Host::new(settings, up.kafka.at(servers.clone()), servers, up.store.retention)?;
+    let Some(made) = signals.or(apply_when_reachable(&host.kafka, host.watch.connection())).await else {
         return Ok(ExitCode::SUCCESS);
     };
     made?;
@@ -72,7 +72,7 @@ pub async fn serve(serve: Serve, json: bool) -> Result<ExitCode> {
     names.sort_unstable();
     names.dedup();
     let kafka = serve.kafka.at(servers.to_owned());
-    let host = Host::new(serve.rules.settings(), kafka, servers, serve.store.retention);
+    let host = Host::new(serve.rules.settings(), kafka, servers, serve.store.retention)?;
     let http = match &serve.http_addr {
         Some(address) => http::listen(address).await?,
         None => http::listen_somewhere().await?,
@@ -88,7 +88,7 @@ pub struct Host {
     settings: Settings,
     topology: Topology,
     kafka: KafkaSettings,
-    connection: Connection,
+    watch: Watch,
     retention: Duration,
 }
 
@@ -116,9 +116,18 @@ impl Started {
 
 impl Host {
     /// A host without services yet. People know its Kafka by the address `known_as`.
-    pub fn new(settings: Settings, kafka: KafkaSettings, known_as: &str, retention: Duration) -> Self {
-        let connection = Connection::new(known_as);
-        Host { topology: topology(&settings), settings, kafka, connection, retention }
+    ///
+    /// # Errors
+    /// When the settings for Kafka are not valid.
+    pub fn new(
+        settings: Settings,
+        kafka: KafkaSettings,
+        known_as: &str,
+        retention: Duration,
+    ) -> Result<Self> {
+        let topology = topology(&settings);
+        let watch = Watch::start(&kafka, Connection::new(known_as), &topology)?;
+        Ok(Host { topology, settings, kafka, watch, retention })
     }
 
     /// Starts a service that takes part in the saga.
@@ -131,7 +140,7 @@ impl Host {
             .find(|service| service.name == name.to_string())
             .with_context(|| format!("there is no service {name}"))?;
         let settings = WorkerSettings { kafka: self.kafka.clone(), store, retention: self.retention };
-        Worker::start(service, self.topology.clone(), settings, self.connection.clone(), shutdown)
+        Worker::start(service, self.topology.clone(), settings, self.watch.clone(), shutdown)
     }
 
     /// Starts the tracker.
@@ -140,7 +149,7 @@ impl Host {
     /// When its store can't be opened, or another process owns it.
     pub fn start_tracker(&self, store: PathBuf, shutdown: Shutdown) -> Result<Tracker> {
         let settings = TrackerSettings { kafka: self.kafka.clone(), store, retention: self.retention };
-        Tracker::start(self.topology.clone(), settings, self.connection.clone(), shutdown)
+        Tracker::start(self.topology.clone(), settings, self.watch.clone(), shutdown)
     }
 
     /// A way to write commands, as `who`.
@@ -148,7 +157,7 @@ impl Host {
     /// # Errors
     /// When the settings for Kafka are not valid.
     pub fn commands(&self, who: &str) -> Result<Commands> {
-        Commands::new(&self.kafka, self.connection.clone(), &self.topology, who)
+        Commands::new(&self.kafka, self.watch.connection().clone(), &self.topology, who)
     }
 
     /// Runs services until a signal comes, or one can't go on; `announcement` is printed once they
@@ -188,7 +197,7 @@ impl Host {
             });
         }
         let announcement = announcement.text(&format!("http://{}", http.local_addr()?), names);
-        let server = self.serve_http(http, services, tracker, peers, &shutdown)?;
+        let server = self.serve_http(http, services, tracker, peers)?;
         let mut waiting = names.len();
         if waiting == 0 {
             println!("{announcement}");
@@ -237,14 +246,10 @@ impl Host {
         services: Vec<Hosted>,
         tracker: Option<tracker::Handle>,
         peers: Peers,
-        shutdown: &Shutdown,
     ) -> Result<Server> {
         let commands = self.commands("http")?;
-        let vitals = services.iter().map(|hosted| hosted.vitals.clone());
-        let vitals = vitals.chain(tracker.iter().map(|tracker| tracker.vitals().clone())).collect();
-        let lags = Lags::follow(vitals, &self.kafka, self.connection.clone(), shutdown.clone())?;
         let (stop, stopping) = watch::channel(false);
-        let app = App::new(services, tracker, peers, commands, self.connection.clone(), lags, stopping);
+        let app = App::new(services, tracker, peers, commands, self.watch.clone(), stopping);
         Ok(Server::start(listener, Arc::new(app), stop))
     }
 }

@@ -18,14 +18,15 @@ use crate::{
     intake::{Intake, Taken},
     record::{Record, partition_of},
     store::{DeadLetter, Instance, Lane, Outgoing, Positions, Timer, Transaction},
+    topic_settings::AllTopicSettings,
     topology::Topology,
     vitals::Counts,
 };
 
 /// How many ended instances one batch may forget.
 const FORGET_AT_ONCE: usize = 100;
-/// How large a record may be that is published: one that no broker takes would block all behind it.
-const MOST_PUBLISHED_BYTES: usize = 768 * 1024;
+/// What the envelope may add to the data of a record that is published: its attributes, escaped.
+const ENVELOPE_BYTES: usize = 16 * 1024;
 
 /// How many characters of a foreign name a log line shows.
 const MOST_SHOWN: usize = 64;
@@ -75,6 +76,7 @@ struct Known {
 pub struct Work<'a> {
     service: &'a Service,
     topology: &'a Topology,
+    topic_settings: &'a AllTopicSettings,
     retention_ms: i64,
     source: String,
     now_ms: i64,
@@ -96,6 +98,7 @@ impl<'a> Work<'a> {
     pub fn new(
         service: &'a Service,
         topology: &'a Topology,
+        topic_settings: &'a AllTopicSettings,
         retention: Duration,
         lanes: &[Lane],
         transaction: Transaction<'a>,
@@ -104,6 +107,7 @@ impl<'a> Work<'a> {
         Work {
             service,
             topology,
+            topic_settings,
             retention_ms: i64::try_from(retention.as_millis()).unwrap_or(i64::MAX),
             source: topology.source(service.name),
             now_ms,
@@ -288,7 +292,10 @@ impl<'a> Work<'a> {
         if let Some(said) = outcome.said.iter().find(|said| said.topic != self.service.topic) {
             return Ok(Err(format!("{} may not be said by the {} service", said.kind, self.service.name)));
         }
-        if let Some(said) = outcome.said.iter().find(|s| s.data.len() + s.key.len() > MOST_PUBLISHED_BYTES) {
+        // One that Kafka does not take would block all behind it.
+        let fits =
+            |s: &&Said| self.topic_settings.takes(s.topic, s.data.len() + s.key.len() + ENVELOPE_BYTES);
+        if let Some(said) = outcome.said.iter().find(|said| !fits(said)) {
             return Ok(Err(format!("the {} that follows would be too large to be published", said.kind)));
         }
         if let Some(why) = outcome.ignored {
@@ -417,7 +424,7 @@ impl<'a> Work<'a> {
             data: &to_raw_value(&envelope.data)?,
         };
         let value = value.to_bytes();
-        if value.len() > MOST_PUBLISHED_BYTES {
+        if !self.topic_settings.takes(&record.topic, value.len() + key.len()) {
             let reason = format!("it would have {} bytes on the partition of its key, {home}", value.len());
             return self.unusable(record, &Cause::unread(record), None, &reason);
         }

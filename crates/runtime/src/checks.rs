@@ -2,27 +2,40 @@
 //! events, so it is refused.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt, thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer};
+use describe_topics::describe_topics;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+};
 
 use crate::{
+    kafka::Connection,
     lanes::Lanes,
-    reader::{ANSWER_LIMIT, Looker, Offsets, Reader, offsets},
+    looker::Looker,
+    reader::{ANSWER_LIMIT, Offsets, Reader, offsets},
     record::{Record, fingerprint},
     store::Position,
+    topic_settings::{AllTopicSettings, TopicSettings},
+    worker::now_ms,
 };
+
+/// Where a store remembers the ids of the topics that it has read.
+const TOPIC_IDS: &str = "topic_ids";
+/// Where a store remembers when its service ran last.
+pub const RAN_MS: &str = "ran_ms";
 
 /// How long a topic may take to be known.
 const TOPICS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a service may not start; trying again would not help.
 #[derive(Debug)]
-pub struct Refusal(String);
+pub struct Refusal(pub(crate) String);
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -36,49 +49,140 @@ fn refuse<T>(reason: String) -> Result<T> {
     Err(Refusal(reason).into())
 }
 
-/// The number of partitions, which all topics of the service must share.
+/// What a start finds the topics to be, and what has to stay so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    partitions: BTreeMap<String, i32>,
+    ids: BTreeMap<String, String>,
+}
+
+impl Found {
+    /// Asks what there is of these topics.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub fn ask(consumer: &BaseConsumer<Connection>, topics: &[&str], limit: Duration) -> Result<Found> {
+        let there = describe_topics(consumer.client(), topics, limit).context("Kafka does not answer")?;
+        let mut found = Found::default();
+        for topic in there {
+            found.ids.extend(topic.id.map(|id| (topic.name.clone(), id)));
+            found.partitions.insert(topic.name, topic.partitions);
+        }
+        Ok(found)
+    }
+
+    /// Only the ids of these topics count: where nobody reads on, a topic may be made anew.
+    fn read(mut self, topics: &[&str]) -> Found {
+        self.ids.retain(|topic, _| topics.contains(&topic.as_str()));
+        self
+    }
+
+    /// How many partitions every topic has.
+    pub fn partitions(&self) -> i32 {
+        self.partitions.values().copied().next().unwrap_or(0)
+    }
+
+    /// The ids of the topics that are read, as they are remembered.
+    pub fn ids(&self) -> String {
+        serde_json::to_string(&self.ids).expect("strings are JSON")
+    }
+
+    /// Why work can't go on that began with topics as these are, if they are now as in `now`.
+    pub fn difference(&self, now: &Found) -> Option<String> {
+        let gone = |topic: &&String| now.partitions.get(*topic).is_none_or(|count| *count == 0);
+        let missing: Vec<&str> = self.partitions.keys().filter(gone).map(String::as_str).collect();
+        if !missing.is_empty() {
+            return Some(are_missing(&missing));
+        }
+        let differs = self.partitions.iter().find(|(topic, count)| now.partitions[*topic] != **count);
+        if let Some((topic, count)) = differs {
+            return Some(format!(
+                "the topic {topic} has {} partitions, and had {count} when its store was made: the number can't be \
+                 changed",
+                now.partitions[topic]
+            ));
+        }
+        self.ids.iter().find(|(topic, id)| now.ids.get(*topic).is_some_and(|now| now != *id)).map(
+            |(topic, id)| {
+                format!(
+                    "the topic {topic} was made anew: it has the id {}, and what was read had {id}; use a new \
+                     --data-dir",
+                    now.ids[topic]
+                )
+            },
+        )
+    }
+
+    /// Why work can't go on that began with topics of these ids.
+    pub fn differs_from(&self, remembered: &str) -> Result<Option<String>> {
+        let ids = serde_json::from_str(remembered).context("the store's ids of topics can't be read")?;
+        Ok(Found { ids, ..Found::default() }.difference(self))
+    }
+}
+
+fn are_missing(topics: &[&str]) -> String {
+    let what = match topics {
+        [topic] => format!("the topic {topic} is missing: make it"),
+        _ => format!("the topics {} are missing: make them", topics.join(", ")),
+    };
+    format!("{what} first; for its own, `quadrille topics apply` does that")
+}
+
+/// What the topics of a service are, after they have been found to be those that it began with.
 ///
 /// # Errors
-/// When a topic is missing or has another number, or Kafka does not answer.
-pub fn partitions(lanes: &Lanes, reader: &Reader) -> Result<i32> {
-    let mut needed = lanes.intake().topics();
+/// [`Refusal`] when a topic is missing, has another number of partitions, or was made anew; others
+/// when Kafka does not answer.
+pub fn topics(lanes: &Lanes, reader: &Reader) -> Result<Found> {
+    let read = lanes.intake().topics();
+    let mut needed = read.clone();
     needed.extend([lanes.service_topic(), lanes.topology().dead_letters()]);
-    let count = shared_partitions(&needed, reader)?;
+    let found = shared(&needed, reader)?.read(&read);
+    let count = found.partitions();
     remember(lanes, "partitions", &count.to_string(), |known| {
         format!(
             "the topics have {count} partitions, and its store was made for {known}: the number can't be changed"
         )
     })?;
-    Ok(count)
+    check_cluster(lanes, reader)?;
+    if let Some(remembered) = lanes.store().meta(TOPIC_IDS)?
+        && let Some(difference) = found.differs_from(&remembered)?
+    {
+        return refuse(difference);
+    }
+    lanes.store().set_meta(TOPIC_IDS, &found.ids())?;
+    Ok(found)
 }
 
-/// The number of partitions that these topics share.
+/// These topics, which are there and have one number of partitions.
 ///
 /// # Errors
 /// When a topic is missing or has another number, or Kafka does not answer.
-pub fn shared_partitions(needed: &[&str], reader: &Reader) -> Result<i32> {
+pub fn shared(needed: &[&str], reader: &Reader) -> Result<Found> {
     let until = Instant::now() + TOPICS_LIMIT;
-    let counts = loop {
-        let there = reader.partition_counts()?;
-        let missing = needed.iter().find(|topic| there.get(**topic).is_none_or(|count| *count == 0));
-        match missing {
-            None => break needed.iter().map(|topic| (*topic, there[*topic])).collect::<Vec<_>>(),
+    let found = loop {
+        let found = Found::ask(reader.consumer(), needed, ANSWER_LIMIT)
+            .inspect(|_| reader.connection().found())
+            .inspect_err(|_| reader.connection().lost())?;
+        let is_there = |topic: &&&str| found.partitions.get(**topic).is_some_and(|count| *count > 0);
+        let missing: Vec<&str> = needed.iter().filter(|topic| !is_there(topic)).copied().collect();
+        match &missing[..] {
+            [] => break found,
             // Made a moment ago, it need not be known to every broker yet.
-            Some(_) if Instant::now() < until => thread::sleep(Duration::from_millis(200)),
-            Some(topic) => {
-                return refuse(format!(
-                    "the topic {topic} is missing: make it first; for its own, `quadrille topics apply` does that"
-                ));
-            }
+            _ if Instant::now() < until => thread::sleep(Duration::from_millis(200)),
+            missing => return refuse(are_missing(missing)),
         }
     };
-    let (first, count) = counts[0];
-    if let Some((other, differs)) = counts.iter().find(|(_, c)| *c != count) {
+    let count = |topic: &str| found.partitions[topic];
+    let first = needed[0];
+    if let Some(other) = needed.iter().find(|topic| count(topic) != count(first)) {
         return refuse(format!(
-            "the topic {first} has {count} partitions and {other} has {differs}: all topics need the same number"
+            "the topic {first} has {} partitions and {other} has {}: all topics need the same number",
+            count(first),
+            count(other)
         ));
     }
-    Ok(count)
+    Ok(found)
 }
 
 /// Every partition of these topics.
@@ -97,16 +201,16 @@ pub fn places(topics: &[&str], partitions: i32) -> Vec<(String, i32)> {
 pub fn starting_offsets(
     lanes: &Lanes,
     positions: &[Position],
-    partitions: i32,
+    found: &Found,
     reader: &Reader,
     looker: &Looker,
+    settings: &AllTopicSettings,
 ) -> Result<Offsets> {
     let name = lanes.name();
     remember(lanes, "service", name, |known| {
         format!("its store is that of the {known} service: use another file")
     })?;
-    check_cluster(lanes, reader)?;
-    let all = places(&lanes.intake().topics(), partitions);
+    let all = places(&lanes.intake().topics(), found.partitions());
     let lows = ask(reader, &all, Offset::Beginning)?;
     let ends = ask(reader, &all, Offset::End)?;
     let known: HashMap<(String, i32), &Position> =
@@ -116,10 +220,19 @@ pub fn starting_offsets(
         let (low, end) = (lows[&place], ends[&place]);
         let next = match known.get(&place) {
             None => low,
-            Some(position) => {
-                check_position(lanes.name(), position, low, end)?;
-                position.next_offset
+            Some(position) if position.next_offset < low => {
+                let ran_ms = lanes.store().meta(RAN_MS)?.and_then(|ms| ms.parse().ok());
+                let why = why_deleted(settings.of(&place.0), ran_ms, now_ms());
+                return refuse(are_lost(name, position, low, &why));
             }
+            Some(position) if position.next_offset > end => {
+                return refuse(format!(
+                    "{name} has read {}[{}] up to offset {}, and it ends at {end}: the topic was made anew; use a new \
+                     --data-dir",
+                    place.0, place.1, position.next_offset
+                ));
+            }
+            Some(position) => position.next_offset,
         };
         start.insert(place, next);
     }
@@ -167,22 +280,36 @@ fn remember(lanes: &Lanes, name: &str, value: &str, otherwise: impl Fn(&str) -> 
     }
 }
 
-fn check_position(service: &str, position: &Position, low: i64, end: i64) -> Result<()> {
+fn are_lost(service: &str, position: &Position, low: i64, why: &str) -> String {
     let Position { topic, partition, next_offset, .. } = position;
-    if *next_offset < low {
-        return refuse(format!(
-            "{service} has read {topic}[{partition}] up to offset {next_offset}, and Kafka has deleted all before {low}: \
-             records are lost; make the topic's retention longer, and see what is missing before you start with a \
-             new --data-dir"
-        ));
+    format!(
+        "{service} has read {topic}[{partition}] up to offset {next_offset}, and Kafka has deleted all before {low}: \
+         records are lost. {why} See what is missing before you start with a new --data-dir"
+    )
+}
+
+/// Why Kafka may have deleted what the service had not read that ran at `ran_ms` for the last time,
+/// and what to do.
+fn why_deleted(settings: Option<TopicSettings>, ran_ms: Option<i64>, now_ms: i64) -> String {
+    let Some(settings) = settings else {
+        return "Make the topic's retention.ms longer than any outage.".to_owned();
+    };
+    let retention_ms = settings.retention_ms;
+    let was_in_time = ran_ms.is_some_and(|ran_ms| retention_ms < 0 || now_ms - ran_ms < retention_ms);
+    match (was_in_time, settings.has_kafkas_time) {
+        (true, false) => format!(
+            "The service ran less than retention.ms={retention_ms} ago, so that it was not the outage: a record with \
+             an old time stamp, which its writer may choose, is deleted at once, with all before it. Set the topic's \
+             message.timestamp.type to LogAppendTime."
+        ),
+        (true, true) => format!(
+            "The service ran less than retention.ms={retention_ms} ago, so that it was not the outage: someone has \
+             deleted them, or retention.bytes has."
+        ),
+        (false, _) => format!(
+            "The outage may have been longer than the topic's retention.ms={retention_ms}: make that longer."
+        ),
     }
-    if *next_offset > end {
-        return refuse(format!(
-            "{service} has read {topic}[{partition}] up to offset {next_offset}, and it ends at {end}: the topic was \
-             made anew; use a new --data-dir"
-        ));
-    }
-    Ok(())
 }
 
 /// Whether the last records that were read, where Kafka still has them, are still the same; else the
@@ -195,21 +322,17 @@ pub fn last_records_are_there(
     lows: &Offsets,
     looker: &Looker,
 ) -> Result<Option<((String, i32), i64)>> {
-    let read = |place: &(String, i32), position: &&Position| {
-        position.fingerprint.is_some() && lows.get(place).is_some_and(|low| position.next_offset > *low)
-    };
-    let last: Offsets = known
-        .iter()
-        .filter(|(place, position)| read(place, position))
-        .map(|(place, position)| (place.clone(), position.next_offset - 1))
-        .collect();
+    let mut last = Offsets::new();
+    for (place, position) in known {
+        let is_kept = |offset: &i64| lows.get(place).is_some_and(|low| offset >= low);
+        last.extend(position.last.map(|last| last.offset).filter(is_kept).map(|at| (place.clone(), at)));
+    }
     let there = looker.first_records(&last, ANSWER_LIMIT)?;
     Ok(last.into_iter().find(|(place, offset)| {
         let same = there.get(place).is_some_and(|record| {
             let Record { timestamp_ms, key, value, .. } = record;
-            record.offset == *offset
-                && Some(fingerprint(*timestamp_ms, key.as_deref(), value.as_deref()))
-                    == known[place].fingerprint
+            let found = fingerprint(*timestamp_ms, key.as_deref(), value.as_deref());
+            record.offset == *offset && known[place].last.is_some_and(|last| last.fingerprint == found)
         });
         !same
     }))

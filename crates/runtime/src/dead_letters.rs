@@ -57,6 +57,8 @@ impl Told {
 
 /// How long a type may be that is kept beside its record.
 const MOST_KIND_BYTES: usize = 256;
+/// How many headers say where a record stands and why it could not be used.
+const WHERE_AND_WHY: usize = 6;
 /// How much of a reason is kept: what is wrong may quote what was sent.
 const MOST_REASON_BYTES: usize = 1000;
 
@@ -116,6 +118,17 @@ pub fn resolved(service: &str, letter: &DeadLetter, topic: &str, how: &str, at_m
     }
 }
 
+/// What is published of a dead letter, or of what became of it, where its topic does not take it with
+/// the original record: where that stands and why, as of one that is too large to be kept.
+pub fn without_record(published: &Outgoing) -> Outgoing {
+    let ours = match published.headers.last() {
+        Some((name, _)) if name == RESOLVED_HEADER => WHERE_AND_WHY + 1,
+        _ => WHERE_AND_WHY,
+    };
+    let first = published.headers.len().saturating_sub(ours);
+    Outgoing { key: None, headers: published.headers[first..].to_vec(), value: None, ..published.clone() }
+}
+
 /// The record, as it was when it arrived.
 pub fn record(letter: &DeadLetter) -> Record {
     Record {
@@ -129,7 +142,11 @@ pub fn record(letter: &DeadLetter) -> Record {
     }
 }
 
-fn where_and_why(service: &str, letter: &DeadLetter, at_ms: i64) -> [(String, Option<Vec<u8>>); 6] {
+fn where_and_why(
+    service: &str,
+    letter: &DeadLetter,
+    at_ms: i64,
+) -> [(String, Option<Vec<u8>>); WHERE_AND_WHY] {
     [
         header("dlq-topic", letter.topic.clone()),
         header("dlq-partition", letter.partition.to_string()),

@@ -4,12 +4,13 @@
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context, Result};
-use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::consumer::Consumer;
 
 use crate::{
-    checks,
+    checks::{self, Found},
     kafka::{Connection, KafkaSettings},
-    reader::{ANSWER_LIMIT, Looker, Offsets, Reader},
+    looker::Looker,
+    reader::{ANSWER_LIMIT, Offsets, Reader},
     record::Record,
     store::{Position, Positions},
 };
@@ -26,8 +27,8 @@ pub struct Follower {
 pub struct Beginning {
     /// The id of the cluster that is read.
     pub cluster: String,
-    /// How many partitions every topic has.
-    pub partitions: i32,
+    /// What the topics are.
+    pub found: Found,
     /// How far each partition has been read.
     pub start: Offsets,
     /// Whether the positions were those of other topics, or of topics that were made anew: then
@@ -51,21 +52,29 @@ impl Follower {
     }
 
     /// Begins to read on from these positions, if they still say something; else anew, from the
-    /// oldest records on. `cluster` is the one that they belong to.
+    /// oldest records on. `cluster` is the one that they belong to, and `topic_ids` are what
+    /// [`Found::ids`] told when they were read.
     ///
     /// # Errors
     /// When a topic is missing, or Kafka does not answer.
-    pub fn begin(&mut self, cluster: Option<&str>, positions: &[Position]) -> Result<Beginning> {
-        let partitions = checks::shared_partitions(&self.topics, &self.reader)?;
-        let places = checks::places(&self.topics, partitions);
+    pub fn begin(
+        &mut self,
+        cluster: Option<&str>,
+        topic_ids: Option<&str>,
+        positions: &[Position],
+    ) -> Result<Beginning> {
+        let found = checks::shared(&self.topics, &self.reader)?;
+        let places = checks::places(&self.topics, found.partitions());
         let lows = checks::ask(&self.reader, &places, rdkafka::Offset::Beginning)?;
         let ends = checks::ask(&self.reader, &places, rdkafka::Offset::End)?;
         let id = self.reader.consumer().client().fetch_cluster_id(ANSWER_LIMIT);
         let id = id.context("Kafka does not say which cluster it is")?;
         let known: HashMap<(String, i32), &Position> =
             positions.iter().map(|p| ((p.topic.clone(), p.partition), p)).collect();
-        let is_anew =
-            cluster.is_some_and(|known| known != id) || !self.are_of_these_topics(&known, &lows, &ends)?;
+        let others = topic_ids.map(|ids| found.differs_from(ids)).transpose()?.flatten();
+        let is_anew = cluster.is_some_and(|known| known != id)
+            || others.is_some()
+            || !self.are_of_these_topics(&known, &lows, &ends)?;
         let start: Offsets = lows
             .into_iter()
             .map(|(place, low)| {
@@ -74,7 +83,7 @@ impl Follower {
             })
             .collect();
         self.reader.start(start.clone())?;
-        Ok(Beginning { cluster: id, partitions, start, is_anew })
+        Ok(Beginning { cluster: id, found, start, is_anew })
     }
 
     fn are_of_these_topics(
@@ -99,8 +108,13 @@ impl Follower {
         Ok((batch.records, batch.positions))
     }
 
-    /// Tells Kafka how far it has come, for tools that look at lags.
-    pub fn tell_position(&self) {
-        self.reader.tell_position(|_| None, CommitMode::Async);
+    /// Whether Kafka has answered for every partition: all of them are being read.
+    pub fn has_heard_from_all(&self) -> bool {
+        self.reader.has_heard_from_all()
+    }
+
+    /// Tells Kafka how far it has come, for tools that look at lags: positions that are in its store.
+    pub fn tell_position(&self, committed: &Offsets) {
+        self.reader.tell_position(committed, |_| None);
     }
 }

@@ -8,10 +8,12 @@ use saga::Service;
 
 use crate::{
     batch::{Batch, Done, Work},
+    checks::RAN_MS,
     intake::Intake,
     reader::Offsets,
     requests::{Resolution, What},
     store::{Lane, Outgoing, Position, Store},
+    topic_settings::AllTopicSettings,
     topology::Topology,
 };
 
@@ -20,6 +22,7 @@ pub struct Lanes {
     service: Service,
     topology: Topology,
     intake: Intake,
+    topic_settings: AllTopicSettings,
     retention: Duration,
     store: Store,
     lanes: Vec<Lane>,
@@ -30,7 +33,13 @@ impl Lanes {
     /// `retention`.
     pub fn new(service: Service, topology: Topology, retention: Duration, store: Store) -> Self {
         let intake = Intake::new(&service, topology.clone());
-        Lanes { service, topology, intake, retention, store, lanes: Vec::new() }
+        let topic_settings = AllTopicSettings::default();
+        Lanes { service, topology, intake, topic_settings, retention, store, lanes: Vec::new() }
+    }
+
+    /// Publishes only what these settings of the topics allow.
+    pub fn within(self, topic_settings: AllTopicSettings) -> Self {
+        Lanes { topic_settings, ..self }
     }
 
     /// The service's name.
@@ -51,6 +60,11 @@ impl Lanes {
     /// What the service listens to.
     pub fn intake(&self) -> &Intake {
         &self.intake
+    }
+
+    /// The settings of the topics.
+    pub fn topic_settings(&self) -> &AllTopicSettings {
+        &self.topic_settings
     }
 
     /// The store.
@@ -88,10 +102,19 @@ impl Lanes {
                 topic: topic.clone(),
                 partition: *partition,
                 next_offset: *next_offset,
-                fingerprint: None,
+                last: None,
             })
             .collect();
         self.store.set_positions(&new)
+    }
+
+    /// Remembers that the service runs at this time: should records be gone when it starts again, that
+    /// tells whether it was away for too long.
+    ///
+    /// # Errors
+    /// When the store can't be used.
+    pub fn runs(&self, now_ms: i64) -> Result<()> {
+        self.store.set_meta(RAN_MS, &now_ms.to_string())
     }
 
     /// Handles a batch in one transaction: either all of it has happened, or nothing.
@@ -101,8 +124,15 @@ impl Lanes {
     /// far as can be told: the lanes are to be taken over anew.
     pub fn handle(&mut self, batch: Batch, now_ms: i64) -> Result<Done> {
         let transaction = self.store.begin()?;
-        let mut work =
-            Work::new(&self.service, &self.topology, self.retention, &self.lanes, transaction, now_ms);
+        let mut work = Work::new(
+            &self.service,
+            &self.topology,
+            &self.topic_settings,
+            self.retention,
+            &self.lanes,
+            transaction,
+            now_ms,
+        );
         for record in &batch.records {
             work.arrived(record, &self.intake)?;
         }
@@ -120,8 +150,15 @@ impl Lanes {
     /// As [`Lanes::handle`].
     pub fn resolve(&mut self, what: What, id: &str, now_ms: i64) -> Result<(Resolution, Option<Done>)> {
         let transaction = self.store.begin()?;
-        let mut work =
-            Work::new(&self.service, &self.topology, self.retention, &self.lanes, transaction, now_ms);
+        let mut work = Work::new(
+            &self.service,
+            &self.topology,
+            &self.topic_settings,
+            self.retention,
+            &self.lanes,
+            transaction,
+            now_ms,
+        );
         let Some(letter) = work.take_dead_letter(id)? else { return Ok((Resolution::Unknown, None)) };
         match what {
             What::Discard => work.discard(&letter),

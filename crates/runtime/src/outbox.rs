@@ -20,8 +20,11 @@ use rdkafka::{
 };
 
 use crate::{
+    dead_letters,
     kafka::{Connection, KafkaSettings},
+    lanes::Lanes,
     store::Outgoing,
+    topic_settings::AllTopicSettings,
 };
 
 /// Publishes what a service has said.
@@ -29,6 +32,8 @@ pub struct Publisher {
     producer: ThreadedProducer<Deliveries>,
     deliveries: Deliveries,
     told: Option<i64>,
+    topic_settings: AllTopicSettings,
+    dead_letters: &'static str,
 }
 
 /// What becomes of the records that were handed over.
@@ -46,23 +51,34 @@ struct UnderWay {
 }
 
 impl Publisher {
-    /// A publisher with a producer of its own, which Kafka knows by this name.
+    /// A publisher with a producer of its own, which Kafka knows by the service's group.
     ///
     /// # Errors
     /// When the settings are not valid.
-    pub fn new(settings: &KafkaSettings, connection: Connection, name: &str) -> Result<Self> {
+    pub fn new(kafka: &KafkaSettings, connection: Connection, lanes: &Lanes) -> Result<Self> {
+        let topology = lanes.topology();
         let deliveries = Deliveries { connection, under_way: Arc::default() };
-        let producer =
-            ThreadedProducer::from_config_and_context(&settings.producer(name), deliveries.clone())
-                .context("the Kafka producer can't be made from the settings")?;
-        Ok(Publisher { producer, deliveries, told: None })
+        let mut config = kafka.producer(&topology.group(lanes.name()));
+        // A batch is taken or refused as a whole.
+        let most = lanes.topic_settings().most_batch_bytes(topology.topics());
+        config.set("batch.size", most.to_string());
+        let producer = ThreadedProducer::from_config_and_context(&config, deliveries.clone())
+            .context("the Kafka producer can't be made from the settings")?;
+        Ok(Publisher {
+            producer,
+            deliveries,
+            told: None,
+            topic_settings: lanes.topic_settings().clone(),
+            dead_letters: topology.dead_letters(),
+        })
     }
 
     /// Hands records over, in order. Waits while the producer's queue is full.
     ///
     /// # Errors
-    /// When the producer takes no more: the lane has to start anew.
+    /// When Kafka or the producer does not take one: the lane has to start anew.
     pub fn publish(&self, records: Vec<Outgoing>) -> Result<()> {
+        let records = self.fitting(records)?;
         {
             let mut under_way = self.deliveries.lock();
             under_way.waiting.extend(records.iter().map(|record| record.id));
@@ -72,6 +88,28 @@ impl Publisher {
             self.hand_over(record)?;
         }
         Ok(())
+    }
+
+    /// The records as their topics take them. What is said is found to fit before it is committed, so
+    /// that only a limit that was lowered since then stops it; nothing is handed over then, or all
+    /// that can be would be published again and again.
+    fn fitting(&self, records: Vec<Outgoing>) -> Result<Vec<Outgoing>> {
+        let fit = |record: Outgoing| {
+            if self.topic_settings.take(&record) {
+                return Ok(record);
+            }
+            let short = dead_letters::without_record(&record);
+            if record.topic == self.dead_letters && self.topic_settings.take(&short) {
+                return Ok(short);
+            }
+            bail!(
+                "a record of {} bytes waits to be published that the topic {} does not take: raise its \
+                 max.message.bytes",
+                record.size(),
+                record.topic
+            )
+        };
+        records.into_iter().map(fit).collect()
     }
 
     fn hand_over(&self, record: &Outgoing) -> Result<()> {

@@ -1,20 +1,20 @@
 //! The way in: reads the partitions of a service's topics from where the store says.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::channel},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    config::{ClientConfig, FromClientConfigAndContext},
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, base_consumer::PartitionQueue},
     error::KafkaError,
     message::{BorrowedMessage, Header, Headers as _},
-    metadata::MetadataTopic,
     types::RDKafkaErrorCode,
 };
 
@@ -23,7 +23,7 @@ use crate::{
     cloudevents::TYPE_HEADER,
     kafka::{Connection, KafkaSettings},
     record::{Headers, Record, fingerprint},
-    store::Position,
+    store::{LastRecord, Position},
 };
 
 /// How many records one batch takes at most, those that are skipped included.
@@ -40,12 +40,110 @@ impl ConsumerContext for Connection {}
 /// Offsets by topic and partition.
 pub type Offsets = HashMap<(String, i32), i64>;
 
-/// Reads a service's topics.
+/// Reads a service's topics. Each partition has a queue of its own, since the client tells the end of
+/// a partition without the topic; and who waits is told which of them have something.
 pub struct Reader {
-    consumer: BaseConsumer<Connection>,
+    consumer: Arc<BaseConsumer<Connection>>,
     connection: Connection,
-    topics: HashMap<String, Arc<str>>,
+    partitions: Vec<Partition>,
+    arrivals: Arc<Arrivals>,
     next: Offsets,
+    unheard: usize,
+}
+
+/// A partition that is read.
+struct Partition {
+    topic: Arc<str>,
+    place: (String, i32),
+    queue: PartitionQueue<Connection>,
+    /// The last record that was read since the start.
+    last: Option<LastRecord>,
+    /// Whether Kafka has answered for it: with a record, or with its end.
+    is_heard: bool,
+}
+
+/// Which partitions have something to be taken, by their place in the list.
+#[derive(Default)]
+struct Arrivals {
+    waiting: Mutex<VecDeque<usize>>,
+    changed: Condvar,
+}
+
+impl Arrivals {
+    fn add(&self, partition: usize) {
+        self.lock().push_back(partition);
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<usize>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next of them, waited for up to `wait`.
+    fn next(&self, wait: Duration) -> Option<usize> {
+        let is_empty = |waiting: &mut VecDeque<usize>| waiting.is_empty();
+        let waited = self.changed.wait_timeout_while(self.lock(), wait, is_empty);
+        waited.unwrap_or_else(PoisonError::into_inner).0.pop_front()
+    }
+}
+
+/// How much more a batch takes.
+struct Room {
+    records: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn is_full(&self) -> bool {
+        self.records == 0 || self.bytes == 0
+    }
+
+    fn take(&mut self, bytes: usize) {
+        self.records = self.records.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+impl Partition {
+    /// Takes what has arrived here while there is room; tells whether the end was reached.
+    fn take(
+        &mut self,
+        skips: impl Fn(&str, Option<&str>) -> bool,
+        room: &mut Room,
+        batch: &mut Batch,
+    ) -> Result<bool> {
+        let (mut next, mut has_ended) = (None, false);
+        while !room.is_full() {
+            let message = match self.queue.poll(Duration::ZERO) {
+                None => break,
+                Some(Ok(message)) => message,
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    (self.is_heard, has_ended) = (true, true);
+                    continue;
+                }
+                Some(Err(error)) => {
+                    failed(&error)?;
+                    continue;
+                }
+            };
+            self.is_heard = true;
+            room.take(message.payload_len() + message.key_len());
+            next = Some(message.offset() + 1);
+            self.last = Some(LastRecord { offset: message.offset(), fingerprint: fingerprint_of(&message) });
+            if !skips(&self.topic, header(&message, TYPE_HEADER)) {
+                batch.records.push(owned(Arc::clone(&self.topic), &message));
+            }
+        }
+        if let Some(next) = next {
+            batch.positions.insert(self.place.clone(), self.position(next));
+        }
+        Ok(has_ended)
+    }
+
+    fn position(&self, next_offset: i64) -> Position {
+        let (topic, partition) = self.place.clone();
+        Position { topic, partition, next_offset, last: self.last }
+    }
 }
 
 impl Reader {
@@ -54,27 +152,30 @@ impl Reader {
     /// # Errors
     /// When the settings are not valid.
     pub fn new(settings: &KafkaSettings, connection: Connection, group: &str) -> Result<Self> {
-        let consumer = BaseConsumer::from_config_and_context(&settings.consumer(group), connection.clone())
+        let mut config = settings.consumer(group);
+        // Where the end has been reached, the position is that end: what stands before it need not be
+        // a record, for a transaction's marker takes an offset, too.
+        config.set("enable.partition.eof", "true");
+        let consumer = BaseConsumer::from_config_and_context(&config, connection.clone())
             .context("the Kafka consumer can't be made from the settings")?;
-        Ok(Reader { consumer, connection, topics: HashMap::new(), next: HashMap::new() })
+        Ok(Reader {
+            consumer: Arc::new(consumer),
+            connection,
+            partitions: Vec::new(),
+            arrivals: Arc::default(),
+            next: Offsets::new(),
+            unheard: 0,
+        })
     }
 
     /// The consumer, for questions.
-    pub fn consumer(&self) -> &BaseConsumer<Connection> {
+    pub fn consumer(&self) -> &Arc<BaseConsumer<Connection>> {
         &self.consumer
     }
 
-    /// The topics that are there, and how many partitions each has.
-    ///
-    /// # Errors
-    /// When Kafka does not answer.
-    pub fn partition_counts(&self) -> Result<HashMap<String, i32>> {
-        let metadata =
-            self.consumer.fetch_metadata(None, ANSWER_LIMIT).inspect_err(|_| self.connection.lost());
-        let metadata = metadata.context("Kafka does not answer")?;
-        self.connection.found();
-        let count = |topic: &MetadataTopic| i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
-        Ok(metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic))).collect())
+    /// What it knows of whether Kafka can be reached.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Reads on from these offsets.
@@ -83,11 +184,24 @@ impl Reader {
     /// When they can't be assigned.
     pub fn start(&mut self, offsets: Offsets) -> Result<()> {
         let mut list = TopicPartitionList::new();
-        for ((topic, partition), offset) in &offsets {
+        for (place, offset) in &offsets {
+            let (topic, partition) = place;
             list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
-            self.topics.insert(topic.clone(), topic.as_str().into());
+            // Before it is assigned, so that nothing comes past the queue.
+            let queue = self.consumer.split_partition_queue(topic, *partition);
+            let mut queue = queue.with_context(|| format!("there is no queue for {topic}[{partition}]"))?;
+            let (arrivals, index) = (Arc::clone(&self.arrivals), self.partitions.len());
+            queue.set_nonempty_callback(move || arrivals.add(index));
+            self.partitions.push(Partition {
+                topic: topic.as_str().into(),
+                place: place.clone(),
+                queue,
+                last: None,
+                is_heard: false,
+            });
         }
         self.consumer.assign(&list).context("the partitions can't be assigned")?;
+        self.unheard = self.partitions.len();
         self.next = offsets;
         Ok(())
     }
@@ -97,81 +211,64 @@ impl Reader {
         &self.next
     }
 
+    /// Whether Kafka has answered for every partition: all of them are being read.
+    pub fn has_heard_from_all(&self) -> bool {
+        self.unheard == 0
+    }
+
     /// Takes what has arrived, waiting for it up to `wait` when there is nothing. What `skips` (it is
     /// asked with the topic, and the type that the header names) is passed over unread.
     ///
     /// # Errors
     /// When records are gone that were not read yet.
     pub fn take(&mut self, skips: impl Fn(&str, Option<&str>) -> bool, wait: Duration) -> Result<Batch> {
+        // What the client says of itself; records come through the partitions' queues.
+        if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
+            failed(&error)?;
+        }
         let mut batch = Batch::default();
-        let mut bytes = 0;
-        let mut taken = 0;
+        let mut room = Room { records: MOST_BATCH_RECORDS, bytes: MOST_BATCH_BYTES };
         let mut wait = wait;
-        while taken < MOST_BATCH_RECORDS && bytes < MOST_BATCH_BYTES {
-            let message = match self.consumer.poll(wait) {
-                None => break,
-                Some(Ok(message)) => message,
-                Some(Err(e)) => {
-                    self.trouble(&e)?;
-                    break;
-                }
-            };
+        let mut ends = Vec::new();
+        while let Some(index) = self.arrivals.next(wait) {
             wait = Duration::ZERO;
-            taken += 1;
-            bytes += message.payload_len() + message.key_len();
-            let topic = Arc::clone(&self.topics[message.topic()]);
-            let next_offset = message.offset() + 1;
-            let fingerprint = fingerprint_of(&message);
-            self.next.insert((topic.to_string(), message.partition()), next_offset);
-            batch.positions.insert(
-                (topic.to_string(), message.partition()),
-                Position {
-                    topic: topic.to_string(),
-                    partition: message.partition(),
-                    next_offset,
-                    fingerprint: Some(fingerprint),
-                },
-            );
-            if !skips(&topic, header(&message, TYPE_HEADER)) {
-                batch.records.push(owned(topic, &message));
+            let partition = &mut self.partitions[index];
+            let was_heard = partition.is_heard;
+            if partition.take(&skips, &mut room, &mut batch)? {
+                ends.push(index);
+            }
+            self.unheard -= usize::from(partition.is_heard && !was_heard);
+            if room.is_full() {
+                // It may hold more, and is told only when something comes into an empty queue.
+                self.arrivals.add(index);
+                break;
+            }
+        }
+        self.reach(&ends, &mut batch)?;
+        for (place, position) in &batch.positions {
+            if let Some(next) = self.next.get_mut(place) {
+                *next = position.next_offset;
             }
         }
         Ok(batch)
     }
 
-    fn trouble(&self, error: &KafkaError) -> Result<()> {
-        use RDKafkaErrorCode::{
-            AllBrokersDown, AutoOffsetReset, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch,
-            LeaderNotAvailable, NetworkException, NotLeaderForPartition, OffsetOutOfRange, OperationTimedOut,
-            PartitionEOF, RequestTimedOut, Resolve, UnknownLeaderEpoch, UnknownTopicOrPartition,
-        };
-        match error.rdkafka_error_code() {
-            // The client goes on trying by itself; whether Kafka is away is told elsewhere.
-            Some(
-                AllBrokersDown
-                | BrokerNotAvailable
-                | BrokerTransportFailure
-                | FencedLeaderEpoch
-                | LeaderNotAvailable
-                | NetworkException
-                | NotLeaderForPartition
-                | OperationTimedOut
-                | PartitionEOF
-                | RequestTimedOut
-                | Resolve
-                | UnknownLeaderEpoch
-                | UnknownTopicOrPartition,
-            ) => {
-                tracing::debug!(%error, "reading from Kafka");
-                Ok(())
-            }
-            Some(AutoOffsetReset | OffsetOutOfRange) => bail!(
-                "records are gone from Kafka that were not read yet ({error}): they were deleted by retention, or the \
-                 topic was made anew"
-            ),
-            // Said once by the client; not to be able to read would go unnoticed after that.
-            _ => bail!("a partition can't be read: {error}"),
+    /// The client has reached the end of these partitions: what it has read past counts as read.
+    fn reach(&self, ends: &[usize], batch: &mut Batch) -> Result<()> {
+        if ends.is_empty() {
+            return Ok(());
         }
+        let reached = self.consumer.position().context("the client does not know its positions")?;
+        for partition in ends.iter().map(|index| &self.partitions[*index]) {
+            let (topic, number) = &partition.place;
+            let found = reached.find_partition(topic, *number).map(|entry| entry.offset());
+            // None where no record has come since the start: then the end is where reading began.
+            let Some(Offset::Offset(end)) = found else { continue };
+            if end > self.next[&partition.place] {
+                batch.positions.insert(partition.place.clone(), partition.position(end));
+            }
+        }
+        Ok(())
     }
 
     /// Where all partitions end now, by lane. A lane of which a partition can't be asked is left out.
@@ -204,18 +301,85 @@ impl Reader {
     }
 
     /// Tells Kafka how far the lanes have come, for tools that look at lags, and so that a later
-    /// start can tell an old copy of the store. `sequence` says what was said in a lane.
-    pub fn tell_position(&self, sequence: impl Fn(i32) -> Option<i64>, mode: CommitMode) {
-        let mut list = TopicPartitionList::new();
-        for ((topic, partition), offset) in &self.next {
-            let mut entry = list.add_partition(topic, *partition);
-            // Refused only for offsets below 0.
-            let _ = entry.set_offset(Offset::Offset(*offset));
-            entry.set_metadata(sequence(*partition).unwrap_or_default().to_string());
-        }
-        if let Err(error) = self.consumer.commit(&list, mode) {
+    /// start can tell an old copy of the store. `committed` are positions that are in the store, and
+    /// `sequence` says what was said in a lane.
+    pub fn tell_position(&self, committed: &Offsets, sequence: impl Fn(i32) -> Option<i64>) {
+        let list = told(committed, sequence);
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
             tracing::debug!(%error, "Kafka was not told the position");
         }
+    }
+
+    /// The same for the last time, waiting up to `limit` until Kafka has heard it.
+    pub fn tell_last_position(
+        self,
+        committed: &Offsets,
+        sequence: impl Fn(i32) -> Option<i64>,
+        limit: Duration,
+    ) {
+        let list = told(committed, sequence);
+        let (is_told, told) = channel();
+        // On a thread that nobody waits for longer than that: a broker may never answer.
+        thread::spawn(move || {
+            let result = self.consumer.commit(&list, CommitMode::Sync);
+            // Nobody listens any more once the time is up.
+            let _ = is_told.send(result);
+        });
+        match told.recv_timeout(limit) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "Kafka was not told the last position"),
+            Err(_) => tracing::debug!("Kafka did not answer when it was told the last position"),
+        }
+    }
+}
+
+fn told(committed: &Offsets, sequence: impl Fn(i32) -> Option<i64>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for ((topic, partition), offset) in committed {
+        let mut entry = list.add_partition(topic, *partition);
+        // Refused only for offsets below 0.
+        let _ = entry.set_offset(Offset::Offset(*offset));
+        entry.set_metadata(sequence(*partition).unwrap_or_default().to_string());
+    }
+    list
+}
+
+/// What the client says instead of a record.
+///
+/// # Errors
+/// When it does not mend itself.
+fn failed(error: &KafkaError) -> Result<()> {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, AutoOffsetReset, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch,
+        LeaderNotAvailable, NetworkException, NotLeaderForPartition, OffsetOutOfRange, OperationTimedOut,
+        PartitionEOF, RequestTimedOut, Resolve, UnknownLeaderEpoch, UnknownTopicOrPartition,
+    };
+    match error.rdkafka_error_code() {
+        // The client goes on trying by itself; whether Kafka is away is told elsewhere.
+        Some(
+            AllBrokersDown
+            | BrokerNotAvailable
+            | BrokerTransportFailure
+            | FencedLeaderEpoch
+            | LeaderNotAvailable
+            | NetworkException
+            | NotLeaderForPartition
+            | OperationTimedOut
+            | PartitionEOF
+            | RequestTimedOut
+            | Resolve
+            | UnknownLeaderEpoch
+            | UnknownTopicOrPartition,
+        ) => {
+            tracing::debug!(%error, "reading from Kafka");
+            Ok(())
+        }
+        Some(AutoOffsetReset | OffsetOutOfRange) => bail!(
+            "records are gone from Kafka that were not read yet ({error}): they were deleted by retention, or the \
+             topic was made anew"
+        ),
+        // Said once by the client; not to be able to read would go unnoticed after that.
+        _ => bail!("a partition can't be read: {error}"),
     }
 }
 
@@ -238,101 +402,6 @@ pub fn offsets(list: &TopicPartitionList) -> Result<Offsets> {
         .collect()
 }
 
-/// Asks where topics end, for who wants to know how far a service is behind.
-pub struct LogEnds(BaseConsumer<Connection>);
-
-impl LogEnds {
-    /// Asks nothing yet.
-    ///
-    /// # Errors
-    /// When the settings are not valid.
-    pub fn new(settings: &KafkaSettings, connection: Connection, name: &str) -> Result<Self> {
-        let consumer = BaseConsumer::from_config_and_context(&settings.consumer(name), connection);
-        Ok(LogEnds(consumer.context("the Kafka consumer can't be made from the settings")?))
-    }
-
-    /// Where these partitions end now: the offset that the next record gets.
-    ///
-    /// # Errors
-    /// When Kafka does not answer.
-    pub fn ask<'p>(&self, places: impl IntoIterator<Item = &'p (String, i32)>) -> Result<Offsets> {
-        // What the client says of itself is heard by whoever polls.
-        while self.0.poll(Duration::ZERO).is_some() {}
-        let mut list = TopicPartitionList::new();
-        for (topic, partition) in places {
-            list.add_partition_offset(topic, *partition, Offset::End)?;
-        }
-        let ends = offsets(&self.0.offsets_for_times(list, ANSWER_LIMIT).context("Kafka does not answer")?)?;
-        self.0.context().found();
-        Ok(ends)
-    }
-}
-
-/// Looks at single records, apart from the reading that goes on.
-pub struct Looker {
-    config: ClientConfig,
-    connection: Connection,
-}
-
-impl Looker {
-    /// Looks at nothing yet.
-    pub fn new(settings: &KafkaSettings, connection: Connection, group: &str) -> Self {
-        let mut config = settings.consumer(group);
-        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "10");
-        Looker { config, connection }
-    }
-
-    /// The first record at or after each of these offsets; places where there is none are left out.
-    ///
-    /// # Errors
-    /// When Kafka does not answer.
-    pub fn first_records(&self, from: &Offsets, limit: Duration) -> Result<HashMap<(String, i32), Record>> {
-        let mut found: HashMap<(String, i32), Record> = HashMap::new();
-        if from.is_empty() {
-            return Ok(found);
-        }
-        // A consumer of its own: one that is given other partitions waits a second first.
-        let consumer: BaseConsumer<Connection> =
-            BaseConsumer::from_config_and_context(&self.config, self.connection.clone())?;
-        let consumer = Arc::new(consumer);
-        let mut list = TopicPartitionList::new();
-        for ((topic, partition), offset) in from {
-            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
-        }
-        consumer.assign(&list)?;
-        // A queue for each: an end is told without its topic, and told again after each record that
-        // arrives meanwhile, so that ends of one place could pass for those of another.
-        let mut unread = Vec::new();
-        for place in from.keys() {
-            let queue = consumer.split_partition_queue(&place.0, place.1);
-            unread.push((place, queue.context("a partition that was assigned has no queue")?));
-        }
-        let until = Instant::now() + limit;
-        while Instant::now() < until {
-            if let Some(Err(error)) = consumer.poll(Duration::ZERO) {
-                tracing::debug!(%error, "looking at records");
-            }
-            let mut wait = Duration::from_millis(10);
-            unread.retain(|(place, queue)| match queue.poll(std::mem::take(&mut wait)) {
-                Some(Ok(message)) => {
-                    found.insert((*place).clone(), owned(place.0.as_str().into(), &message));
-                    false
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => false,
-                Some(Err(error)) => {
-                    tracing::debug!(%error, "looking at records");
-                    true
-                }
-                None => true,
-            });
-            if unread.is_empty() {
-                return Ok(found);
-            }
-        }
-        bail!("Kafka did not say what its topics hold")
-    }
-}
-
 /// A record's headers. The client library panics over a name that is not UTF-8: a header that has
 /// one is left out, so that nobody can stop a service with it.
 fn headers<'m>(message: &'m BorrowedMessage) -> impl Iterator<Item = Header<'m, &'m [u8]>> {
@@ -351,7 +420,8 @@ fn fingerprint_of(message: &BorrowedMessage) -> u32 {
     fingerprint(message.timestamp().to_millis().unwrap_or(0), message.key(), message.payload())
 }
 
-fn owned(topic: Arc<str>, message: &BorrowedMessage) -> Record {
+/// A record that outlives the client's.
+pub fn owned(topic: Arc<str>, message: &BorrowedMessage) -> Record {
     let headers: Headers =
         headers(message).map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect();
     Record {

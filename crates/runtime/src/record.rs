@@ -43,10 +43,15 @@ impl Record {
 
     /// Key, value and headers together, in bytes.
     pub fn size(&self) -> usize {
-        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
-        length(&self.key) + length(&self.value) + headers
+        size(self.key.as_deref(), self.value.as_deref(), &self.headers)
     }
+}
+
+/// Key, value and headers together, in bytes.
+pub fn size(key: Option<&[u8]>, value: Option<&[u8]>, headers: &Headers) -> usize {
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    let headers: usize = headers.iter().map(|(name, value)| name.len() + length(value.as_deref())).sum();
+    length(key) + length(value) + headers
 }
 
 /// Tells whether the record at a position is still the one that was read there: a topic that was

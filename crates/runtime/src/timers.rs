@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    reader::{Looker, Offsets, Reader},
+    reader::{Offsets, Reader},
     store::{Store, Timer},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 const MOST_AT_ONCE: usize = 1_000;
 /// How soon Kafka is asked again where its topics end.
 const ASK_EVERY: Duration = Duration::from_millis(50);
-/// How soon after it did not answer, and how soon records are looked at again.
+/// How soon after it did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Knows which timers are due.
@@ -26,7 +26,6 @@ pub struct Timers {
     /// By lane: one that can't be read must not hold up the timers of the others.
     ends: HashMap<i32, Ends>,
     ask_at: Instant,
-    look_at: Instant,
 }
 
 /// Where the partitions of a lane ended at some time.
@@ -41,8 +40,7 @@ impl Timers {
     /// # Errors
     /// When the store can't be read.
     pub fn new(store: &Store) -> Result<Self> {
-        let now = Instant::now();
-        Ok(Timers { next_due_ms: store.next_due_ms()?, ends: HashMap::new(), ask_at: now, look_at: now })
+        Ok(Timers { next_due_ms: store.next_due_ms()?, ends: HashMap::new(), ask_at: Instant::now() })
     }
 
     /// How long nothing is due, but no longer than `most`.
@@ -55,18 +53,11 @@ impl Timers {
         })
     }
 
-    /// The timers to be heard now. `idle` says that nothing has just been read.
+    /// The timers to be heard now.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub fn due(
-        &mut self,
-        now_ms: i64,
-        reader: &Reader,
-        idle: bool,
-        store: &Store,
-        looker: &Looker,
-    ) -> Result<Vec<Timer>> {
+    pub fn due(&mut self, now_ms: i64, reader: &Reader, store: &Store) -> Result<Vec<Timer>> {
         if self.next_due_ms.is_none_or(|due_ms| due_ms > now_ms) {
             return Ok(Vec::new());
         }
@@ -85,9 +76,8 @@ impl Timers {
         let mut due = Vec::new();
         for (lane, _) in lanes {
             let Some(ends) = self.ends.get(&lane) else { continue };
-            let (at_ms, left) = (ends.at_ms, left(&ends.offsets, reader.next()));
-            if left.is_empty() || idle && self.holds_no_records(&left, looker) {
-                due.extend(store.due_timers(lane, at_ms, MOST_AT_ONCE)?);
+            if is_read(&ends.offsets, reader.next()) {
+                due.extend(store.due_timers(lane, ends.at_ms, MOST_AT_ONCE)?);
             }
         }
         Ok(due)
@@ -110,16 +100,6 @@ impl Timers {
         }
     }
 
-    /// What is left to be read may be no record: a transaction's marker takes an offset, too.
-    fn holds_no_records(&mut self, left: &Offsets, looker: &Looker) -> bool {
-        if Instant::now() < self.look_at {
-            return false;
-        }
-        let found = looker.first_records(left, ASK_AGAIN);
-        self.look_at = Instant::now() + ASK_AGAIN;
-        found.is_ok_and(|records| records.is_empty())
-    }
-
     /// A batch is committed that has heard some timers, and started some.
     ///
     /// # Errors
@@ -134,11 +114,7 @@ impl Timers {
     }
 }
 
-/// The partitions of which not all has been read, and where reading goes on there.
-fn left(ends: &Offsets, next: &Offsets) -> Offsets {
-    let left = ends.iter().filter_map(|(place, end)| {
-        let next = next.get(place).filter(|next| *next < end)?;
-        Some((place.clone(), *next))
-    });
-    left.collect()
+/// Whether the partitions are read up to where they ended.
+fn is_read(ends: &Offsets, next: &Offsets) -> bool {
+    ends.iter().all(|(place, end)| next.get(place).is_none_or(|next| next >= end))
 }

@@ -57,6 +57,15 @@ impl Topology {
         format!("{}-{service}", self.name)
     }
 
+    /// Every topic, in alphabetical order.
+    pub fn topics(&self) -> Vec<&'static str> {
+        let mut topics: Vec<_> = self.types.iter().map(|(topic, _)| *topic).collect();
+        topics.push(self.dead_letters);
+        topics.sort_unstable();
+        topics.dedup();
+        topics
+    }
+
     /// The topic for records that could not be used.
     pub fn dead_letters(&self) -> &'static str {
         self.dead_letters

@@ -23,6 +23,8 @@ pub struct Vitals {
 pub struct Pulse {
     /// Whether it takes work.
     pub is_ready: bool,
+    /// Why it can't go on, if that has been found out from outside.
+    pub refusal: Option<String>,
     /// What last went wrong.
     pub trouble: Option<Trouble>,
     /// How far each partition has been read: the offset to be read next, as committed in the store.
@@ -111,13 +113,31 @@ impl Vitals {
         timeout(limit, read).await.is_ok()
     }
 
-    /// It takes work, and reads on from these offsets.
-    pub fn ready(&self, start: &Offsets) {
+    /// It reads on from these offsets.
+    pub fn started(&self, start: &Offsets) {
         let mut now = self.lock();
-        now.is_ready = true;
+        now.refusal = None;
         now.positions.clone_from(start);
         drop(now);
         self.changed.send_replace(());
+    }
+
+    /// It takes work: every partition is being read.
+    pub fn ready(&self) {
+        self.lock().is_ready = true;
+    }
+
+    /// It can't go on, for this reason, which its worker has to hear.
+    pub fn refuse(&self, why: String, at_ms: i64) {
+        let mut now = self.lock();
+        now.is_ready = false;
+        now.trouble = Some(Trouble { what: why.clone(), at_ms });
+        now.refusal = Some(why);
+    }
+
+    /// Why it can't go on, if that has been found out from outside.
+    pub fn refusal(&self) -> Option<String> {
+        self.lock().refusal.clone()
     }
 
     /// It takes no work at the moment, for this reason.

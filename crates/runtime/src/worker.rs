@@ -15,22 +15,23 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use rdkafka::consumer::{CommitMode, Consumer};
 use saga::Service;
 use tokio::sync::mpsc;
 
 use crate::{
     batch::Batch,
     checks::{self, Refusal},
-    kafka::{Connection, KafkaSettings},
+    kafka::KafkaSettings,
     lanes::Lanes,
+    looker::Looker,
     outbox::Publisher,
-    reader::{Looker, Reader},
+    reader::Reader,
     requests::{Request, Requests},
     store::{Positions, Store},
     timers::Timers,
     topology::Topology,
     vitals::Vitals,
+    watch::Watch,
 };
 
 /// How long a worker waits for something to arrive before it looks whether it shall stop.
@@ -41,6 +42,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 /// How often Kafka is told the position.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How long it waits for Kafka to hear the last position.
+const TELL_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a worker needs besides its service.
 #[derive(Debug, Clone)]
@@ -86,19 +89,20 @@ impl Worker {
         service: Service,
         topology: Topology,
         settings: WorkerSettings,
-        connection: Connection,
+        watch: Watch,
         shutdown: Shutdown,
     ) -> Result<Worker> {
         let name = service.name;
         let store = Store::open(&settings.store)?;
         let lanes = Lanes::new(service, topology, settings.retention, store);
+        let lanes = lanes.within(watch.topic_settings().clone());
         let (is_ready, ready) = channel();
         let vitals = Vitals::new(name);
         let (requests, requested) = Requests::new();
         let run = Run {
             lanes,
-            settings: settings.kafka,
-            connection,
+            kafka: settings.kafka,
+            watch,
             shutdown,
             vitals: vitals.clone(),
             requested,
@@ -143,8 +147,8 @@ impl Worker {
 
 struct Run {
     lanes: Lanes,
-    settings: KafkaSettings,
-    connection: Connection,
+    kafka: KafkaSettings,
+    watch: Watch,
     shutdown: Shutdown,
     vitals: Vitals,
     requested: mpsc::Receiver<Request>,
@@ -167,7 +171,7 @@ impl Run {
             attempts = if self.is_running { 0 } else { attempts + 1 };
             // When Kafka is away that has been said; and what is over at the second attempt to start
             // is not worth a line.
-            if attempts == 1 || self.connection.is_lost() {
+            if attempts == 1 || self.watch.connection().is_lost() {
                 tracing::debug!("{}: {error:#}: its lanes start anew", self.lanes.name());
             } else {
                 tracing::warn!("{}: {error:#}: its lanes start anew", self.lanes.name());
@@ -179,42 +183,66 @@ impl Run {
 
     /// From the start of the lanes until the worker is stopped or something goes wrong.
     fn start_and_run(&mut self) -> Result<()> {
-        let group = self.lanes.topology().group(self.lanes.name());
-        let mut reader = Reader::new(&self.settings, self.connection.clone(), &group)?;
-        let looker = Looker::new(&self.settings, self.connection.clone(), &group);
-        let partitions = checks::partitions(&self.lanes, &reader)?;
-        let (positions, outbox) = self.lanes.take_over(partitions)?;
-        let start = checks::starting_offsets(&self.lanes, &positions, partitions, &reader, &looker)?;
-        self.lanes.begin_at(&start, &positions)?;
-        reader.start(start.clone())?;
-        let mut publisher = Publisher::new(&self.settings, self.connection.clone(), &group)?;
-        publisher.publish(outbox)?;
+        let (mut reader, mut publisher) = self.start()?;
         let mut timers = Timers::new(self.lanes.store())?;
-        self.is_running = true;
-        self.skipped.clear();
-        self.vitals.ready(&start);
-        // Nobody may be waiting any more, on a later start.
-        let _ = self.is_ready.send(());
-        tracing::info!(service = self.lanes.name(), lanes = partitions, "ready");
-
         let mut told = Instant::now();
         let mut untold = false;
         while !self.shutdown.is_asked() {
             let wait = timers.nothing_due_for(now_ms(), MOST_WAIT);
             let intake = self.lanes.intake();
             let mut batch = reader.take(|topic, kind| intake.skips(topic, kind), wait)?;
-            batch.due =
-                timers.due(now_ms(), &reader, batch.positions.is_empty(), self.lanes.store(), &looker)?;
+            batch.due = timers.due(now_ms(), &reader, self.lanes.store())?;
             untold |= !batch.positions.is_empty();
             self.handle(batch, &mut publisher, &mut timers)?;
             self.do_as_asked(&publisher, &mut timers)?;
+            self.look_around(&reader)?;
             if told.elapsed() > TELL_EVERY {
                 told = Instant::now();
                 self.settle(&mut publisher)?;
-                self.every_second(&reader, std::mem::take(&mut untold));
+                if std::mem::take(&mut untold) {
+                    reader.tell_position(&self.vitals.pulse().positions, |lane| self.lanes.sequence(lane));
+                }
             }
         }
-        self.drain(&reader, &mut publisher)
+        self.drain(reader, &mut publisher)
+    }
+
+    /// Takes the lanes over, checks that they belong to these topics, begins to read and hands the
+    /// outbox over.
+    fn start(&mut self) -> Result<(Reader, Publisher)> {
+        let group = self.lanes.topology().group(self.lanes.name());
+        let connection = self.watch.connection();
+        let mut reader = Reader::new(&self.kafka, connection.clone(), &group)?;
+        let looker = Looker::new(&self.kafka, connection.clone(), &group);
+        let found = checks::topics(&self.lanes, &reader)?;
+        self.watch.learn_topic_settings();
+        let (positions, outbox) = self.lanes.take_over(found.partitions())?;
+        let settings = self.watch.topic_settings();
+        let start = checks::starting_offsets(&self.lanes, &positions, &found, &reader, &looker, settings)?;
+        self.lanes.begin_at(&start, &positions)?;
+        self.lanes.runs(now_ms())?;
+        reader.start(start.clone())?;
+        let publisher = Publisher::new(&self.kafka, connection.clone(), &self.lanes)?;
+        publisher.publish(outbox)?;
+        self.skipped.clear();
+        self.vitals.started(&start);
+        self.watch.follow(&self.vitals, found);
+        Ok((reader, publisher))
+    }
+
+    /// Looks whether it has become ready, or has been found unable to go on.
+    fn look_around(&mut self, reader: &Reader) -> Result<()> {
+        if let Some(why) = self.vitals.refusal() {
+            return Err(Refusal(why).into());
+        }
+        if !self.is_running && reader.has_heard_from_all() {
+            self.is_running = true;
+            self.vitals.ready();
+            // Nobody may be waiting any more, on a later start.
+            let _ = self.is_ready.send(());
+            tracing::info!(service = self.lanes.name(), "ready");
+        }
+        Ok(())
     }
 
     fn handle(&mut self, mut batch: Batch, publisher: &mut Publisher, timers: &mut Timers) -> Result<()> {
@@ -262,20 +290,13 @@ impl Run {
         Ok(())
     }
 
-    fn every_second(&self, reader: &Reader, untold: bool) {
-        if self.connection.is_lost() && reader.consumer().fetch_metadata(None, TELL_EVERY).is_ok() {
-            self.connection.found();
-        }
-        if untold {
-            reader.tell_position(|partition| self.lanes.sequence(partition), CommitMode::Async);
-        }
-    }
-
-    fn drain(&mut self, reader: &Reader, publisher: &mut Publisher) -> Result<()> {
+    fn drain(&mut self, reader: Reader, publisher: &mut Publisher) -> Result<()> {
         publisher.flush(DRAIN_LIMIT);
         self.settle(publisher)?;
-        if !self.connection.is_lost() {
-            reader.tell_position(|partition| self.lanes.sequence(partition), CommitMode::Sync);
+        self.lanes.runs(now_ms())?;
+        if !self.watch.connection().is_lost() {
+            let committed = self.vitals.pulse().positions;
+            reader.tell_last_position(&committed, |lane| self.lanes.sequence(lane), TELL_LIMIT);
         }
         Ok(())
     }

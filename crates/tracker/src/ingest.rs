@@ -12,10 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use runtime::{
-    Connection, Counts, Follower, KafkaSettings, Lock, Positions, Record, Refusal, Shutdown, Topology,
-    Vitals, now_ms,
+    Counts, Follower, KafkaSettings, Lock, Positions, Record, Refusal, Shutdown, Topology, Vitals, Watch,
+    now_ms,
 };
 
 use crate::{Batch, Store, View, audit::Audit, reading};
@@ -85,7 +85,7 @@ impl Tracker {
     pub fn start(
         topology: Topology,
         settings: TrackerSettings,
-        connection: Connection,
+        watch: Watch,
         shutdown: Shutdown,
     ) -> Result<Tracker> {
         let lock = Lock::take(&settings.store)?;
@@ -93,16 +93,8 @@ impl Tracker {
         let view = Arc::new(View::open(&settings.store)?);
         let handle = Handle { view, vitals: Vitals::new(NAME), gaps: Arc::default() };
         let (is_ready, ready) = channel();
-        let run = Run {
-            _lock: lock,
-            store,
-            topology,
-            settings,
-            connection,
-            shutdown,
-            handle: handle.clone(),
-            is_ready,
-        };
+        let run =
+            Run { _lock: lock, store, topology, settings, watch, shutdown, handle: handle.clone(), is_ready };
         let thread = thread::Builder::new()
             .name(NAME.to_owned())
             .spawn(move || run.until_stopped())
@@ -137,7 +129,7 @@ struct Run {
     store: Store,
     topology: Topology,
     settings: TrackerSettings,
-    connection: Connection,
+    watch: Watch,
     shutdown: Shutdown,
     handle: Handle,
     is_ready: Sender<()>,
@@ -152,7 +144,7 @@ impl Run {
             }
             self.handle.vitals.troubled(format!("{error:#}"), now_ms());
             // When Kafka is away that has been said.
-            if !self.connection.is_lost() {
+            if !self.watch.connection().is_lost() {
                 tracing::warn!("tracker: {error:#}: it starts anew");
             }
             thread::sleep(PAUSE);
@@ -164,34 +156,49 @@ impl Run {
     fn follow(&mut self) -> Result<()> {
         let topics = contract::topics::ALL.map(|topic| topic.name).to_vec();
         let group = self.topology.group(NAME);
-        let mut follower = Follower::new(&self.settings.kafka, self.connection.clone(), &group, topics)?;
-        let begun = follower.begin(self.store.meta("cluster")?.as_deref(), &self.store.positions()?)?;
+        let connection = self.watch.connection().clone();
+        let mut follower = Follower::new(&self.settings.kafka, connection, &group, topics)?;
+        let begun = follower.begin(
+            self.store.meta("cluster")?.as_deref(),
+            self.store.meta("topic_ids")?.as_deref(),
+            &self.store.positions()?,
+        )?;
         if begun.is_anew {
             tracing::warn!("tracker: what it knows is of other topics: it reads everything anew");
             self.store.forget_all()?;
         }
         self.store.set_meta("cluster", &begun.cluster)?;
+        self.store.set_meta("topic_ids", &begun.found.ids())?;
+        let partitions = begun.found.partitions();
         let mut audit = Audit::of(&self.store.sequences()?);
-        self.handle.vitals.ready(&begun.start);
-        // Nobody may be waiting any more, on a later start.
-        let _ = self.is_ready.send(());
-        tracing::info!(service = NAME, "ready");
+        let vitals = self.handle.vitals.clone();
+        vitals.started(&begun.start);
+        self.watch.follow(&vitals, begun.found);
         let mut told = Instant::now();
         while !self.shutdown.is_asked() {
             let (records, positions) = follower.take(MOST_WAIT)?;
+            if let Some(why) = vitals.refusal() {
+                bail!(why);
+            }
+            if !vitals.is_ready() && follower.has_heard_from_all() {
+                vitals.ready();
+                // Nobody may be waiting any more, on a later start.
+                let _ = self.is_ready.send(());
+                tracing::info!(service = NAME, "ready");
+            }
             let count = records.len();
             if !positions.is_empty() {
-                self.add(&records, positions, &mut audit, begun.partitions)?;
+                self.add(&records, positions, &mut audit, partitions)?;
                 if told.elapsed() > TELL_EVERY {
                     told = Instant::now();
-                    follower.tell_position();
+                    follower.tell_position(&vitals.pulse().positions);
                 }
             }
             if (1..MANY).contains(&count) {
                 thread::sleep(GATHER);
             }
         }
-        follower.tell_position();
+        follower.tell_position(&vitals.pulse().positions);
         Ok(())
     }
 

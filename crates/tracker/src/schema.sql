@@ -10,7 +10,8 @@ CREATE TABLE position (
     topic       TEXT    NOT NULL,
     partition   INTEGER NOT NULL,
     next_offset INTEGER NOT NULL,
-    fingerprint INTEGER, -- NULL where nothing has been read yet
+    last_offset INTEGER, -- of that record; both are NULL where no record has been read yet
+    fingerprint INTEGER,
     PRIMARY KEY (topic, partition)
 ) STRICT, WITHOUT ROWID;
 

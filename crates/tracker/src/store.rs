@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use runtime::Position;
+use runtime::{LastRecord, Position};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params, types::Type};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     order::{Order, Source},
 };
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// After how many events of one order no more commands and dead letters of it are kept. A saga has
 /// some 20; who sends thousands of cancellations must not fill the memory of whoever looks at it.
@@ -111,14 +111,13 @@ impl Store {
     pub fn positions(&self) -> Result<Vec<Position>> {
         let mut read = self
             .connection
-            .prepare_cached("SELECT topic, partition, next_offset, fingerprint FROM position")?;
+            .prepare_cached("SELECT topic, partition, next_offset, last_offset, fingerprint FROM position")?;
         let positions = read.query_map([], |row| {
-            Ok(Position {
-                topic: row.get(0)?,
-                partition: row.get(1)?,
-                next_offset: row.get(2)?,
-                fingerprint: row.get(3)?,
-            })
+            let last = match (row.get(3)?, row.get(4)?) {
+                (Some(offset), Some(fingerprint)) => Some(LastRecord { offset, fingerprint }),
+                _ => None,
+            };
+            Ok(Position { topic: row.get(0)?, partition: row.get(1)?, next_offset: row.get(2)?, last })
         })?;
         Ok(positions.collect::<rusqlite::Result<_>>()?)
     }
@@ -185,6 +184,10 @@ fn connect(path: &Path) -> Result<Connection> {
     match version {
         0 => {
             transaction.execute_batch(include_str!("schema.sql"))?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        1 => {
+            transaction.execute_batch(include_str!("schema_1_to_2.sql"))?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
         SCHEMA_VERSION => {}
@@ -335,13 +338,22 @@ fn write_order(transaction: &Transaction, order_id: &str, touched: &Touched) -> 
 }
 
 fn set_position(transaction: &Transaction, position: &Position) -> Result<()> {
-    let Position { topic, partition, next_offset, fingerprint } = position;
+    let Position { topic, partition, next_offset, last } = position;
     transaction
         .prepare_cached(
-            "INSERT INTO position (topic, partition, next_offset, fingerprint) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (topic, partition) DO UPDATE SET next_offset = ?3, fingerprint = ?4",
+            // What only reached the end of a partition has read no record.
+            "INSERT INTO position (topic, partition, next_offset, last_offset, fingerprint)
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (topic, partition)
+             DO UPDATE SET next_offset = ?3, last_offset = coalesce(?4, last_offset),
+                           fingerprint = coalesce(?5, fingerprint)",
         )?
-        .execute(params![topic, partition, next_offset, fingerprint])?;
+        .execute(params![
+            topic,
+            partition,
+            next_offset,
+            last.map(|last| last.offset),
+            last.map(|last| last.fingerprint)
+        ])?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::{env, io, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use onboarding::{Rules, adapter::Adapter, provider::Provider, services, topics, topology};
-use runtime::{Connection, KafkaSettings, Shutdown, Worker, WorkerSettings};
+use runtime::{Connection, KafkaSettings, Shutdown, Watch, Worker, WorkerSettings};
 use tokio::{
     signal::{
         ctrl_c,
@@ -26,13 +26,14 @@ async fn main() -> Result<()> {
     let (rules, shutdown) = (Rules::default(), Shutdown::default());
     let topology = topology(&rules);
     topics::make_missing(&kafka).await?;
+    let watch = Watch::start(&kafka, connection.clone(), &topology)?;
 
     let mut workers = Vec::new();
     for service in services(&rules) {
         let store = folder.join(service.name).with_extension("db");
         let settings = WorkerSettings { kafka: kafka.clone(), store, retention: RETENTION };
-        let (topology, connection, shutdown) = (topology.clone(), connection.clone(), shutdown.clone());
-        workers.push(Worker::start(service, topology, settings, connection, shutdown)?);
+        let (topology, watch, shutdown) = (topology.clone(), watch.clone(), shutdown.clone());
+        workers.push(Worker::start(service, topology, settings, watch, shutdown)?);
     }
     let adapter = Adapter::new(&kafka, connection, &topology, Provider::default())?;
     if workers.iter().all(Worker::wait_until_ready) {

@@ -8,7 +8,7 @@ use axum::{
     http::request::Parts,
 };
 use contract::Id;
-use runtime::{Commands, Connection, Requests, StoreView, Vitals};
+use runtime::{Commands, Requests, StoreView, Vitals, Watch};
 use tokio::{
     sync::{Semaphore, watch},
     task::spawn_blocking,
@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     cli::ServiceName,
-    http::{metrics::HttpMetrics, peers::Peers, problem::Problem, status::Lags},
+    http::{metrics::HttpMetrics, peers::Peers, problem::Problem},
 };
 
 /// How many commands may be under way to Kafka at a time.
@@ -55,10 +55,8 @@ pub struct App {
     pub commands: Commands,
     /// How many more commands may be under way.
     pub room: Semaphore,
-    /// Whether Kafka can be reached.
-    pub connection: Connection,
-    /// How far the services are behind.
-    pub lags: Lags,
+    /// What Kafka says of the topics, and how far the services are behind.
+    pub watch: Watch,
     /// What was asked here.
     pub metrics: HttpMetrics,
     /// Told when the process is about to stop: nobody shall wait any longer.
@@ -72,8 +70,7 @@ impl App {
         tracker: Option<tracker::Handle>,
         peers: Peers,
         commands: Commands,
-        connection: Connection,
-        lags: Lags,
+        watch: Watch,
         stopping: watch::Receiver<bool>,
     ) -> App {
         App {
@@ -82,8 +79,7 @@ impl App {
             peers,
             commands,
             room: Semaphore::new(MOST_COMMANDS),
-            connection,
-            lags,
+            watch,
             metrics: HttpMetrics::new(),
             stopping,
         }

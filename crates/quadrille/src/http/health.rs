@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
-use crate::http::{app::App, problem::Problem};
+use crate::{
+    http::{app::App, problem::Problem},
+    topics,
+};
 
 /// `GET /healthz`.
 pub async fn alive() -> Json<Value> {
@@ -16,13 +19,17 @@ pub async fn alive() -> Json<Value> {
 pub async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
     let why = if *app.stopping.borrow() {
         Some("the process is stopping".to_owned())
-    } else if app.connection.is_lost() {
-        Some(format!("Kafka at {} can't be reached", app.connection.servers()))
+    } else if app.watch.connection().is_lost() {
+        Some(format!("Kafka at {} can't be reached", app.watch.connection().servers()))
+    } else if let Some(vitals) = app.vitals().find(|vitals| !vitals.is_ready()) {
+        let trouble = vitals.pulse().trouble.map(|trouble| format!(": {}", trouble.what));
+        Some(format!(
+            "the {} service does not take work yet{}",
+            vitals.service(),
+            trouble.unwrap_or_default()
+        ))
     } else {
-        app.vitals().find(|vitals| !vitals.is_ready()).map(|vitals| {
-            let trouble = vitals.pulse().trouble.map(|trouble| format!(": {}", trouble.what));
-            format!("the {} service does not take work yet{}", vitals.service(), trouble.unwrap_or_default())
-        })
+        topics::limit_that_is_too_low(app.watch.topic_settings())
     };
     match why {
         None => Ok(Json(json!({"ready": true}))),

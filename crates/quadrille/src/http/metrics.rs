@@ -128,7 +128,7 @@ async fn services(app: &App) -> Result<Registry, Problem> {
     );
     let outbox = gauge("quadrille_outbox_records", "Records not known to be in Kafka yet.", labels);
     let reachable = gauge("quadrille_kafka_reachable", "Whether Kafka can be reached.", &[]);
-    reachable.with_label_values::<&str>(&[]).set(i64::from(!app.connection.is_lost()));
+    reachable.with_label_values::<&str>(&[]).set(i64::from(!app.watch.connection().is_lost()));
     for vitals in app.vitals() {
         let (service, pulse) = (vitals.service(), vitals.pulse());
         let counts = pulse.counts;
@@ -140,7 +140,7 @@ async fn services(app: &App) -> Result<Registry, Problem> {
         ready.with_label_values(&[service]).set(i64::from(pulse.is_ready));
         let lanes: std::collections::BTreeSet<i32> = pulse.positions.keys().map(|(_, lane)| *lane).collect();
         for lane in lanes {
-            if let Some(behind) = app.lags.of(service, lane) {
+            if let Some(behind) = app.watch.lag(service, lane) {
                 lag.with_label_values(&[service, &lane.to_string()]).set(behind.records);
             }
         }

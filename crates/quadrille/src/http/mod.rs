@@ -30,7 +30,6 @@ use axum::{
 pub use app::{App, Hosted};
 pub use peers::Peers;
 pub use server::{Server, listen, listen_somewhere};
-pub use status::Lags;
 
 use crate::http::problem::Problem;
 

@@ -10,7 +10,7 @@ pub use view::{Known, StoreView};
 
 use std::collections::HashMap;
 
-use crate::record::Headers;
+use crate::record::{Headers, size};
 
 /// What a lane's new owner finds.
 #[derive(Debug)]
@@ -44,8 +44,17 @@ pub struct Position {
     pub partition: i32,
     /// The offset to read next.
     pub next_offset: i64,
-    /// What the last record read looked like (a checksum), if one was read.
-    pub fingerprint: Option<u32>,
+    /// The last record that was read, if one was: a topic that was made anew has another there.
+    pub last: Option<LastRecord>,
+}
+
+/// What the last record of a partition looked like that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRecord {
+    /// Its offset.
+    pub offset: i64,
+    /// A checksum of it.
+    pub fingerprint: u32,
 }
 
 /// A record to be published.
@@ -63,6 +72,13 @@ pub struct Outgoing {
     pub headers: Headers,
     /// Its value.
     pub value: Option<Vec<u8>>,
+}
+
+impl Outgoing {
+    /// Key, value and headers together, in bytes.
+    pub fn size(&self) -> usize {
+        size(self.key.as_deref(), self.value.as_deref(), &self.headers)
+    }
 }
 
 /// What a participant knows of an instance.

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, types::Type};
 use serde::{Deserialize, Serialize};
 
-use super::{DeadLetter, Instance, Lane, Outgoing, Position, Taken, Timer, lock::Lock};
+use super::{DeadLetter, Instance, Lane, LastRecord, Outgoing, Position, Taken, Timer, lock::Lock};
 use crate::record::Headers;
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// The store of one service. It belongs to one process, and in it to one thread.
 pub struct Store {
@@ -66,15 +66,8 @@ impl Store {
             )?);
         }
         let positions = transaction
-            .prepare("SELECT topic, partition, next_offset, fingerprint FROM position")?
-            .query_map([], |row| {
-                Ok(Position {
-                    topic: row.get(0)?,
-                    partition: row.get(1)?,
-                    next_offset: row.get(2)?,
-                    fingerprint: row.get(3)?,
-                })
-            })?
+            .prepare("SELECT topic, partition, next_offset, last_offset, fingerprint FROM position")?
+            .query_map([], position)?
             .collect::<rusqlite::Result<_>>()?;
         let outbox = transaction
             .prepare("SELECT id, topic, partition, key, headers, value FROM outbox ORDER BY id")?
@@ -164,6 +157,10 @@ fn connect(path: &Path) -> Result<Connection> {
             transaction.execute_batch(include_str!("schema.sql"))?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
+        1 => {
+            transaction.execute_batch(include_str!("schema_1_to_2.sql"))?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
         SCHEMA_VERSION => {}
         other => bail!(
             "it has schema version {other}, and this program knows {SCHEMA_VERSION}: use a newer program"
@@ -171,6 +168,14 @@ fn connect(path: &Path) -> Result<Connection> {
     }
     transaction.commit()?;
     Ok(connection)
+}
+
+fn position(row: &Row) -> rusqlite::Result<Position> {
+    let last = match (row.get(3)?, row.get(4)?) {
+        (Some(offset), Some(fingerprint)) => Some(LastRecord { offset, fingerprint }),
+        _ => None,
+    };
+    Ok(Position { topic: row.get(0)?, partition: row.get(1)?, next_offset: row.get(2)?, last })
 }
 
 fn outgoing(row: &Row) -> rusqlite::Result<Outgoing> {
@@ -418,14 +423,18 @@ impl Transaction<'_> {
     pub fn set_position(&self, position: &Position) -> Result<()> {
         self.0
             .prepare_cached(
-                "INSERT INTO position (topic, partition, next_offset, fingerprint) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (topic, partition) DO UPDATE SET next_offset = ?3, fingerprint = ?4",
+                // What only reached the end of a partition has read no record.
+                "INSERT INTO position (topic, partition, next_offset, last_offset, fingerprint)
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (topic, partition)
+                 DO UPDATE SET next_offset = ?3, last_offset = coalesce(?4, last_offset),
+                               fingerprint = coalesce(?5, fingerprint)",
             )?
             .execute(params![
                 position.topic,
                 position.partition,
                 position.next_offset,
-                position.fingerprint
+                position.last.map(|last| last.offset),
+                position.last.map(|last| last.fingerprint)
             ])?;
         Ok(())
     }

@@ -20,7 +20,7 @@ use saga::Service;
 use tempfile::TempDir;
 
 use crate::{
-    Connection, KafkaSettings, Shutdown, Worker, WorkerSettings,
+    Connection, KafkaSettings, Shutdown, Watch, Worker, WorkerSettings,
     record::Record,
     tests::{
         kit::{PARTITIONS, RETENTION, folder},
@@ -88,9 +88,10 @@ impl Broker {
     pub fn start_on(&self, service: Service, store: &Path) -> Running {
         let stop = Shutdown::default();
         let connection = Connection::new("the mock");
+        let watch = Watch::start(&self.settings(), connection, &topology()).unwrap();
         let settings =
             WorkerSettings { kafka: self.settings(), store: store.to_owned(), retention: RETENTION };
-        let worker = Worker::start(service, topology(), settings, connection, stop.clone()).unwrap();
+        let worker = Worker::start(service, topology(), settings, watch, stop.clone()).unwrap();
         Running { worker: Some(worker), stop }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     lanes::Lanes,
     partition_of,
     record::{Record, fingerprint},
-    store::{Outgoing, Position, Store, Timer},
+    store::{LastRecord, Outgoing, Position, Store, Timer},
     tests::onboarding::topology,
 };
 
@@ -107,11 +107,10 @@ pub fn batch_of(records: &[Record]) -> Batch {
             topic: record.topic.to_string(),
             partition: record.partition,
             next_offset: record.offset + 1,
-            fingerprint: Some(fingerprint(
-                record.timestamp_ms,
-                record.key.as_deref(),
-                record.value.as_deref(),
-            )),
+            last: Some(LastRecord {
+                offset: record.offset,
+                fingerprint: fingerprint(record.timestamp_ms, record.key.as_deref(), record.value.as_deref()),
+            }),
         };
         batch.positions.insert((position.topic.clone(), position.partition), position);
     }

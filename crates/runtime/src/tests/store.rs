@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use crate::{
     record::Headers,
     store::{
-        DeadLetter, Instance, Known, Lane, Outgoing, Position, Store, StoreView, Taken, Timer, Transaction,
+        DeadLetter, Instance, Known, Lane, LastRecord, Outgoing, Position, Store, StoreView, Taken, Timer,
+        Transaction,
     },
     tests::kit::{folder, query, store_in},
 };
@@ -104,8 +105,20 @@ fn known(state: &str, correlation: Option<&str>, ended: bool) -> Instance {
     Instance { state: state.to_owned(), correlation: correlation.map(str::to_owned), ended }
 }
 
+#[test]
+fn a_position_that_reached_the_end_keeps_the_last_record() {
+    let place = Sqlite::new();
+    let mut store = place.open();
+    let read = position("users", 1, 8, 2);
+    store.set_positions([&read]).unwrap();
+    store.set_positions([&Position { next_offset: 9, last: None, ..read.clone() }]).unwrap();
+    let expected = Position { next_offset: 9, ..read };
+    assert_eq!(store.take_over(2).unwrap().positions, [expected]);
+}
+
 fn position(topic: &str, partition: i32, next_offset: i64, fingerprint: u32) -> Position {
-    Position { topic: topic.to_owned(), partition, next_offset, fingerprint: Some(fingerprint) }
+    let last = Some(LastRecord { offset: next_offset - 1, fingerprint });
+    Position { topic: topic.to_owned(), partition, next_offset, last }
 }
 
 /// Does something in a transaction, and commits it.
@@ -508,13 +521,29 @@ fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     let place = Sqlite::new();
     drop(place.open());
     let connection = rusqlite::Connection::open(place.file()).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     let error = Store::open(&place.file()).err().unwrap();
     let error = format!("{error:#}");
-    assert!(error.contains("schema version 2") && error.contains("newer program"), "{error}");
+    assert!(error.contains("schema version 99") && error.contains("newer program"), "{error}");
     assert!(error.contains(&place.file().display().to_string()), "{error}");
-    assert_eq!(query(&place.file(), "SELECT CAST(user_version AS TEXT) FROM pragma_user_version"), ["2"]);
+    assert_eq!(query(&place.file(), "SELECT CAST(user_version AS TEXT) FROM pragma_user_version"), ["99"]);
+}
+
+#[test]
+fn a_file_of_the_first_version_is_taken_on_as_it_is() {
+    let place = Sqlite::new();
+    let connection = rusqlite::Connection::open(place.file()).unwrap();
+    connection.execute_batch(include_str!("store_1.sql")).unwrap();
+    drop(connection);
+    for _ in 0..2 {
+        let taken = place.open().take_over(2).unwrap();
+        let read = position("users", 1, 8, 2);
+        let unread = Position { last: None, ..position("users", 0, 3, 0) };
+        assert_eq!(taken.positions, [unread, read]);
+        assert_eq!(taken.lanes[1].sequence, 4);
+        assert_eq!(taken.outbox.len(), 1);
+    }
 }
 
 #[test]

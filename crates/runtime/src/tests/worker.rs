@@ -15,10 +15,11 @@ use rdkafka::{
 use serde_json::Value;
 
 use crate::{
-    Connection, KafkaSettings, Shutdown, Worker, WorkerSettings,
+    Connection, KafkaSettings, Shutdown, Watch, Worker, WorkerSettings,
     lanes::Lanes,
+    looker::Looker,
     partition_of,
-    reader::{Looker, Offsets},
+    reader::Offsets,
     record::Record,
     store::{Outgoing, Store},
     tests::{
@@ -453,6 +454,7 @@ fn another_cluster_is_refused() {
 fn topics_that_end_before_the_store_s_position_are_refused() {
     let (before, broker) = (worked(), Broker::new());
     adopt(&before.store("identity"), &broker);
+    forget_topic_ids(&before.store("identity"));
     let refusal = broker.start_on(identity(PATIENCE), &before.store("identity")).refusal();
     assert!(refusal.contains("it ends at 0: the topic was made anew"), "{refusal}");
 }
@@ -463,7 +465,15 @@ fn topics_that_were_made_anew_and_have_grown_are_refused() {
     broker.say((0..100).map(|n| sign_up(&format!("another-{n}"))));
     adopt(&before.store("identity"), &broker);
     let refusal = broker.start_on(identity(PATIENCE), &before.store("identity")).refusal();
+    assert!(refusal.contains("was made anew: it has the id"), "{refusal}");
+    // Also for who does not know the ids: a store of an earlier version, or a broker that has none.
+    forget_topic_ids(&before.store("identity"));
+    let refusal = broker.start_on(identity(PATIENCE), &before.store("identity")).refusal();
     assert!(refusal.contains("is not the one that identity has read there"), "{refusal}");
+}
+
+fn forget_topic_ids(store: &Path) {
+    query(store, "DELETE FROM meta WHERE name = 'topic_ids' RETURNING name");
 }
 
 #[test]
@@ -529,7 +539,7 @@ fn a_store_that_another_owner_has_is_refused_at_once() {
         identity(PATIENCE),
         topology(),
         settings,
-        Connection::new("nowhere"),
+        Watch::start(&broker.settings(), Connection::new("nowhere"), &topology()).unwrap(),
         Shutdown::default(),
     );
     let error = second.err().unwrap().to_string();

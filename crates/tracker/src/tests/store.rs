@@ -1,10 +1,13 @@
 //! What is kept, what is forgotten, and who sees it when.
 
+use runtime::LastRecord;
+
 use super::kit::{BEGIN_MS, Kit, completed, event, story};
 use crate::{Added, Batch, Event, Filter, Position, Sequence, Store, View};
 
 fn position(partition: i32, next_offset: i64, fingerprint: Option<u32>) -> Position {
-    Position { topic: "orders".to_owned(), partition, next_offset, fingerprint }
+    let last = fingerprint.map(|fingerprint| LastRecord { offset: next_offset - 1, fingerprint });
+    Position { topic: "orders".to_owned(), partition, next_offset, last }
 }
 
 fn sequence(partition: i32, last: i64) -> Sequence {

@@ -1,0 +1,93 @@
+-- A store as the first version left it: its schema, and some rows.
+-- The store of one service. Everything that a batch changes is changed in one transaction.
+
+CREATE TABLE meta (
+    name  TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A lane is partition p of every topic. Its version counts its owners and their batches: who finds
+-- another version than its own has lost the lane. Its sequence counts what was said there.
+CREATE TABLE lane (
+    partition INTEGER NOT NULL PRIMARY KEY,
+    version   INTEGER NOT NULL,
+    sequence  INTEGER NOT NULL
+) STRICT;
+
+-- How far each topic has been read, and what the last record read there looked like.
+CREATE TABLE position (
+    topic       TEXT    NOT NULL,
+    partition   INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL,
+    fingerprint INTEGER, -- NULL where nothing has been read yet
+    PRIMARY KEY (topic, partition)
+) STRICT, WITHOUT ROWID;
+
+-- What a participant knows of an instance.
+CREATE TABLE instance (
+    participant TEXT    NOT NULL,
+    instance    TEXT    NOT NULL,
+    state       TEXT    NOT NULL,
+    -- What everything that is said of the instance has in common.
+    correlation TEXT,
+    changed_ms  INTEGER NOT NULL,
+    ended       INTEGER NOT NULL,
+    PRIMARY KEY (participant, instance)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX instance_ended ON instance (changed_ms) WHERE ended = 1;
+
+-- Rows that instances compete for.
+CREATE TABLE shared_row (
+    key   TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What was said and is not known to be in Kafka yet.
+CREATE TABLE outbox (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic     TEXT    NOT NULL,
+    partition INTEGER NOT NULL,
+    key       BLOB,
+    headers   TEXT    NOT NULL,
+    value     BLOB
+) STRICT;
+
+CREATE TABLE timer (
+    participant    TEXT    NOT NULL,
+    instance       TEXT    NOT NULL,
+    partition      INTEGER NOT NULL,
+    due_ms         INTEGER NOT NULL,
+    cause_id       TEXT    NOT NULL,
+    traceparent    TEXT    NOT NULL,
+    PRIMARY KEY (participant, instance)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX timer_due ON timer (due_ms, partition);
+
+-- Records that could not be used.
+CREATE TABLE dead_letter (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    topic        TEXT    NOT NULL,
+    partition    INTEGER NOT NULL,
+    offset       INTEGER NOT NULL,
+    timestamp_ms INTEGER NOT NULL, -- Kafka's
+    kind         TEXT,             -- the type that it names
+    is_whole     INTEGER NOT NULL, -- 0 where it was too large, and only where it stands is kept
+    reason       TEXT    NOT NULL,
+    at_ms        INTEGER NOT NULL,
+    -- What may be large stands last: the rest is read without it.
+    key          BLOB,
+    headers      TEXT    NOT NULL,
+    value        BLOB
+) STRICT;
+CREATE INDEX dead_letter_at ON dead_letter (at_ms);
+
+-- For people with the sqlite3 shell.
+CREATE VIEW instances AS
+SELECT participant, instance, state, datetime(changed_ms / 1000, 'unixepoch') AS changed, ended FROM instance;
+CREATE VIEW dead_letters AS
+SELECT id, reason, CAST(value AS TEXT) AS value, datetime(at_ms / 1000, 'unixepoch') AS at FROM dead_letter;
+
+INSERT INTO lane (partition, version, sequence) VALUES (0, 1, 0), (1, 7, 4);
+INSERT INTO position (topic, partition, next_offset, fingerprint) VALUES ('users', 0, 3, NULL), ('users', 1, 8, 2);
+INSERT INTO outbox (topic, partition, key, headers, value) VALUES ('users', 1, x'616461', '[]', x'7b7d');
+PRAGMA user_version = 1;

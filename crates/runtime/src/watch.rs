@@ -1,0 +1,200 @@
+//! What a start has found is watched: once a second Kafka is asked, for all services of a process in
+//! one go, whether the topics are still those, and where they end.
+//!
+//! An answer is also what tells that Kafka can be reached: a connection may stand while nobody
+//! answers behind it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, Consumer},
+};
+
+use crate::{
+    checks::Found,
+    kafka::{Connection, KafkaSettings},
+    lag::{Lag, lags},
+    reader::{Offsets, offsets},
+    topic_settings::AllTopicSettings,
+    topology::Topology,
+    vitals::Vitals,
+    worker::now_ms,
+};
+
+/// How often Kafka is asked.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long an answer may take: after that, Kafka is away.
+const ANSWER_LIMIT: Duration = Duration::from_secs(4);
+/// How often Kafka is asked for the topics' settings, which seldom change.
+const SETTINGS_EVERY: Duration = Duration::from_secs(10);
+/// How many times in a row a topic has to be found changed: one broker may be behind the others.
+const SURE_AFTER: u32 = 2;
+
+/// Watches the topics of a choreography for the services of a process. Copies are the same; it ends
+/// with the last of them.
+#[derive(Clone)]
+pub struct Watch(Arc<Inner>);
+
+struct Inner {
+    kafka: KafkaSettings,
+    connection: Connection,
+    topics: Vec<&'static str>,
+    consumer: BaseConsumer<Connection>,
+    settings: AllTopicSettings,
+    settings_asked: Mutex<Option<Instant>>,
+    services: Mutex<HashMap<&'static str, Watched>>,
+}
+
+/// A service, and how it was when it was looked at last.
+struct Watched {
+    vitals: Vitals,
+    found: Found,
+    /// How many times in a row its topics were not what its start found.
+    doubts: u32,
+    lags: HashMap<i32, Lag>,
+}
+
+impl Watch {
+    /// Begins to watch the topics of this choreography.
+    ///
+    /// # Errors
+    /// When the settings are not valid, or there is no thread.
+    pub fn start(kafka: &KafkaSettings, connection: Connection, topology: &Topology) -> Result<Watch> {
+        let config = kafka.consumer(&topology.group("watch"));
+        let consumer = BaseConsumer::from_config_and_context(&config, connection.clone())
+            .context("the Kafka consumer can't be made from the settings")?;
+        let watch = Watch(Arc::new(Inner {
+            kafka: kafka.clone(),
+            connection,
+            topics: topology.topics(),
+            consumer,
+            settings: AllTopicSettings::default(),
+            settings_asked: Mutex::default(),
+            services: Mutex::default(),
+        }));
+        let inner = Arc::downgrade(&watch.0);
+        let look = move || {
+            while let Some(inner) = Weak::upgrade(&inner) {
+                inner.look();
+                drop(inner);
+                thread::sleep(ASK_EVERY);
+            }
+        };
+        thread::Builder::new().name("watch".to_owned()).spawn(look).context("no thread for the watch")?;
+        Ok(watch)
+    }
+
+    /// Whether Kafka can be reached.
+    pub fn connection(&self) -> &Connection {
+        &self.0.connection
+    }
+
+    /// The settings of the topics, kept up to date.
+    pub fn topic_settings(&self) -> &AllTopicSettings {
+        &self.0.settings
+    }
+
+    /// Asks for the settings of the topics, if that was not just done.
+    pub fn learn_topic_settings(&self) {
+        self.0.ask_settings(ASK_EVERY);
+    }
+
+    /// How far a lane is behind, if that is known.
+    pub fn lag(&self, service: &str, lane: i32) -> Option<Lag> {
+        self.0.services().get(service)?.lags.get(&lane).cloned()
+    }
+
+    /// A service has started, and found this: should it change, the service hears that it can't go on.
+    pub fn follow(&self, vitals: &Vitals, found: Found) {
+        let watched = Watched { vitals: vitals.clone(), found, doubts: 0, lags: HashMap::new() };
+        self.0.services().insert(vitals.service(), watched);
+    }
+}
+
+impl Inner {
+    fn look(&self) {
+        // What the client says of itself is heard by whoever polls.
+        while self.consumer.poll(Duration::ZERO).is_some() {}
+        let looked = self.look_at_topics().and_then(|()| self.look_at_ends());
+        match looked {
+            Ok(()) => self.connection.found(),
+            Err(error) => {
+                tracing::debug!("the topics can't be watched: {error:#}");
+                self.connection.lost();
+                self.services().values_mut().for_each(|watched| watched.lags.clear());
+                return;
+            }
+        }
+        self.ask_settings(SETTINGS_EVERY);
+    }
+
+    fn look_at_topics(&self) -> Result<()> {
+        let there = Found::ask(&self.consumer, &self.topics, ANSWER_LIMIT)?;
+        for watched in self.services().values_mut() {
+            match watched.found.difference(&there) {
+                None => watched.doubts = 0,
+                Some(difference) => {
+                    watched.doubts += 1;
+                    if watched.doubts >= SURE_AFTER {
+                        watched.vitals.refuse(difference, now_ms());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_ends(&self) -> Result<()> {
+        let next: HashMap<&'static str, Offsets> = self
+            .services()
+            .iter()
+            .map(|(service, watched)| (*service, watched.vitals.pulse().positions))
+            .collect();
+        let mut list = TopicPartitionList::new();
+        let mut places: Vec<&(String, i32)> = next.values().flat_map(HashMap::keys).collect();
+        places.sort_unstable();
+        places.dedup();
+        if places.is_empty() {
+            return Ok(());
+        }
+        for (topic, partition) in places {
+            list.add_partition_offset(topic, *partition, Offset::End)?;
+        }
+        let ends = self.consumer.offsets_for_times(list, ANSWER_LIMIT);
+        let ends = offsets(&ends.context("Kafka does not say where the partitions end")?)?;
+        let now_ms = now_ms();
+        let mut services = self.services();
+        for (service, next) in next {
+            if let Some(watched) = services.get_mut(service) {
+                watched.lags = lags(next, &ends, &watched.lags, now_ms);
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_settings(&self, after: Duration) {
+        let mut asked = self.settings_asked.lock().unwrap_or_else(PoisonError::into_inner);
+        // The sandbox's broker has none to tell, and would be waited for.
+        if self.kafka.fetch_wait.is_some() || asked.is_some_and(|at| at.elapsed() < after) {
+            return;
+        }
+        *asked = Some(Instant::now());
+        let answer = self.settings.ask(&self.kafka, self.connection.clone(), &self.topics, ANSWER_LIMIT);
+        if let Err(error) = answer {
+            // Without the right to read them, or where the broker has none, the usual ones are assumed.
+            tracing::debug!("{error:#}");
+        }
+    }
+
+    fn services(&self) -> MutexGuard<'_, HashMap<&'static str, Watched>> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
