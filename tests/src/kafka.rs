@@ -127,6 +127,24 @@ impl Kafka {
         });
     }
 
+    /// Lets the broker hang: its connections stand, and it does not answer.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[track_caller]
+    pub fn hang(&self) {
+        process::signal(self.child.as_ref().expect("the broker runs"), "STOP");
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[track_caller]
+    pub fn go_on(&self) {
+        process::signal(self.child.as_ref().expect("the broker runs"), "CONT");
+    }
+
     /// Changes a setting of a topic behind the program's back, with Kafka's own tool.
     ///
     /// # Panics

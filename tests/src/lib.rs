@@ -4,6 +4,7 @@
 //! Nothing here knows the program's code: the tests hold it to what its users see. Whatever fails
 //! panics and says what was awaited and what was seen; the program then shows its last words.
 
+pub mod admin;
 pub mod apt;
 pub mod audit;
 pub mod compose;

@@ -74,11 +74,20 @@ pub fn kill(child: &mut Child) {
 /// When it can't be sent.
 #[track_caller]
 pub fn terminate(child: &Child) {
+    signal(child, "TERM");
+}
+
+/// A signal by its name, such as `STOP`.
+///
+/// # Panics
+/// When it can't be sent.
+#[track_caller]
+pub fn signal(child: &Child, name: &str) {
     // The shell's own kill, since /bin/kill may not be there.
     let mut kill = Command::new("sh");
-    kill.args(["-c", "kill -s TERM \"$0\"", &child.id().to_string()]);
+    kill.args(["-c", "kill -s \"$1\" \"$0\"", &child.id().to_string(), name]);
     let sent = run(&mut kill, b"", Duration::from_secs(5));
-    assert!(sent.status.success(), "SIGTERM could not be sent: {}", sent.stderr);
+    assert!(sent.status.success(), "SIG{name} could not be sent: {}", sent.stderr);
 }
 
 /// The last lines of a text.

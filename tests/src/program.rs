@@ -224,17 +224,30 @@ impl Program {
         process::kill(&mut self.child);
     }
 
-    /// SIGTERM, after which it exits 0 within 10 s.
+    /// Waits until it has ended by itself; returns its exit code, and what it wrote to stderr.
+    ///
+    /// # Panics
+    /// When it still runs then.
+    #[track_caller]
+    pub fn ends_within(mut self, limit: Duration) -> (Option<i32>, String) {
+        let Some(status) = process::ended_within(&mut self.child, limit) else {
+            panic!("{} still runs after {limit:?}", self.name)
+        };
+        (status.code(), self.stderr())
+    }
+
+    /// SIGTERM, after which it exits 0 within 10 s; returns what it wrote to stderr.
     ///
     /// # Panics
     /// When it does not.
     #[track_caller]
-    pub fn drains(mut self) {
+    pub fn drains(mut self) -> String {
         process::terminate(&self.child);
         let Some(status) = process::ended_within(&mut self.child, DRAIN_LIMIT) else {
             panic!("{} still ran {DRAIN_LIMIT:?} after SIGTERM", self.name)
         };
         assert_eq!(status.code(), Some(0), "the exit code of {} after SIGTERM", self.name);
+        self.stderr()
     }
 
     fn output(&self, name: &str) -> String {

@@ -15,6 +15,7 @@ mod demo;
 mod endings;
 mod harness;
 mod http;
+mod kafka;
 mod kafka_away;
 mod kills;
 mod load;
