@@ -155,13 +155,15 @@ impl Publisher {
         news
     }
 
-    /// Waits until all that was handed over is in Kafka, or the time is up.
-    pub fn flush(&self, limit: Duration) {
+    /// Waits until all that was handed over is in Kafka, or the time is up; returns how many records
+    /// are not known to be there.
+    pub fn flush(&self, limit: Duration) -> usize {
         let until = Instant::now() + limit;
         while self.check().is_ok() && !self.deliveries.lock().waiting.is_empty() && Instant::now() < until {
             // An error only says that the time is up, which the loop looks at itself.
             let _ = self.producer.flush(Duration::from_millis(50));
         }
+        self.deliveries.lock().waiting.len()
     }
 
     /// Whether everything that was handed over may still arrive.

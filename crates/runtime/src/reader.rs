@@ -43,7 +43,8 @@ pub type Offsets = HashMap<(String, i32), i64>;
 /// Reads a service's topics. Each partition has a queue of its own, since the client tells the end of
 /// a partition without the topic; and who waits is told which of them have something.
 pub struct Reader {
-    consumer: Arc<BaseConsumer<Connection>>,
+    /// There until it is dropped.
+    consumer: Option<Arc<BaseConsumer<Connection>>>,
     connection: Connection,
     partitions: Vec<Partition>,
     arrivals: Arc<Arrivals>,
@@ -159,7 +160,7 @@ impl Reader {
         let consumer = BaseConsumer::from_config_and_context(&config, connection.clone())
             .context("the Kafka consumer can't be made from the settings")?;
         Ok(Reader {
-            consumer: Arc::new(consumer),
+            consumer: Some(Arc::new(consumer)),
             connection,
             partitions: Vec::new(),
             arrivals: Arc::default(),
@@ -170,7 +171,7 @@ impl Reader {
 
     /// The consumer, for questions.
     pub fn consumer(&self) -> &Arc<BaseConsumer<Connection>> {
-        &self.consumer
+        self.consumer.as_ref().expect("only `drop` takes it")
     }
 
     /// What it knows of whether Kafka can be reached.
@@ -188,7 +189,7 @@ impl Reader {
             let (topic, partition) = place;
             list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
             // Before it is assigned, so that nothing comes past the queue.
-            let queue = self.consumer.split_partition_queue(topic, *partition);
+            let queue = self.consumer().split_partition_queue(topic, *partition);
             let mut queue = queue.with_context(|| format!("there is no queue for {topic}[{partition}]"))?;
             let (arrivals, index) = (Arc::clone(&self.arrivals), self.partitions.len());
             queue.set_nonempty_callback(move || arrivals.add(index));
@@ -200,7 +201,7 @@ impl Reader {
                 is_heard: false,
             });
         }
-        self.consumer.assign(&list).context("the partitions can't be assigned")?;
+        self.consumer().assign(&list).context("the partitions can't be assigned")?;
         self.unheard = self.partitions.len();
         self.next = offsets;
         Ok(())
@@ -223,7 +224,7 @@ impl Reader {
     /// When records are gone that were not read yet.
     pub fn take(&mut self, skips: impl Fn(&str, Option<&str>) -> bool, wait: Duration) -> Result<Batch> {
         // What the client says of itself; records come through the partitions' queues.
-        if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
+        if let Some(Err(error)) = self.consumer().poll(Duration::ZERO) {
             failed(&error)?;
         }
         let mut batch = Batch::default();
@@ -258,7 +259,7 @@ impl Reader {
         if ends.is_empty() {
             return Ok(());
         }
-        let reached = self.consumer.position().context("the client does not know its positions")?;
+        let reached = self.consumer().position().context("the client does not know its positions")?;
         for partition in ends.iter().map(|index| &self.partitions[*index]) {
             let (topic, number) = &partition.place;
             let found = reached.find_partition(topic, *number).map(|entry| entry.offset());
@@ -285,7 +286,7 @@ impl Reader {
         }
         let mut ends: HashMap<i32, Offsets> = HashMap::new();
         let mut silent = HashSet::new();
-        for entry in self.consumer.offsets_for_times(list, SHORT_LIMIT)?.elements() {
+        for entry in self.consumer().offsets_for_times(list, SHORT_LIMIT)?.elements() {
             match (entry.error(), entry.offset()) {
                 (Ok(()), Offset::Offset(end)) => {
                     let place = (entry.topic().to_owned(), entry.partition());
@@ -305,23 +306,24 @@ impl Reader {
     /// `sequence` says what was said in a lane.
     pub fn tell_position(&self, committed: &Offsets, sequence: impl Fn(i32) -> Option<i64>) {
         let list = told(committed, sequence);
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+        if let Err(error) = self.consumer().commit(&list, CommitMode::Async) {
             tracing::debug!(%error, "Kafka was not told the position");
         }
     }
 
     /// The same for the last time, waiting up to `limit` until Kafka has heard it.
     pub fn tell_last_position(
-        self,
+        &self,
         committed: &Offsets,
         sequence: impl Fn(i32) -> Option<i64>,
         limit: Duration,
     ) {
         let list = told(committed, sequence);
         let (is_told, told) = channel();
+        let consumer = Arc::clone(self.consumer());
         // On a thread that nobody waits for longer than that: a broker may never answer.
         thread::spawn(move || {
-            let result = self.consumer.commit(&list, CommitMode::Sync);
+            let result = consumer.commit(&list, CommitMode::Sync);
             // Nobody listens any more once the time is up.
             let _ = is_told.send(result);
         });
@@ -330,6 +332,14 @@ impl Reader {
             Ok(Err(error)) => tracing::debug!(%error, "Kafka was not told the last position"),
             Err(_) => tracing::debug!("Kafka did not answer when it was told the last position"),
         }
+    }
+}
+
+impl Drop for Reader {
+    /// A consumer whose broker does not answer takes its time to close, which nobody waits for.
+    fn drop(&mut self) {
+        let (partitions, consumer) = (std::mem::take(&mut self.partitions), self.consumer.take());
+        thread::spawn(move || drop((partitions, consumer)));
     }
 }
 

@@ -204,7 +204,7 @@ impl Run {
                 }
             }
         }
-        self.drain(reader, &mut publisher)
+        self.drain(&reader, &mut publisher)
     }
 
     /// Takes the lanes over, checks that they belong to these topics, begins to read and hands the
@@ -290,8 +290,14 @@ impl Run {
         Ok(())
     }
 
-    fn drain(&mut self, reader: Reader, publisher: &mut Publisher) -> Result<()> {
-        publisher.flush(DRAIN_LIMIT);
+    fn drain(&mut self, reader: &Reader, publisher: &mut Publisher) -> Result<()> {
+        let left = publisher.flush(DRAIN_LIMIT);
+        if left > 0 {
+            tracing::warn!(
+                "{}: Kafka has not confirmed {left} records in time: they are published at the next start",
+                self.lanes.name()
+            );
+        }
         self.settle(publisher)?;
         self.lanes.runs(now_ms())?;
         if !self.watch.connection().is_lost() {
