@@ -24,7 +24,7 @@ fn a_command_with_an_old_time_stamp_stays_until_it_is_read() {
     saga.receive("tea", 100);
     program.drains();
 
-    Admin::of(&kafka).write_at(ORDERS_COMMANDS, "old", &sample("PlaceOrder", "old").to_string(), 0);
+    Admin::of(&kafka).write_at(ORDERS_COMMANDS, "old", &sample("PlaceOrder", "old").to_string(), 1);
     wait::while_it_stays("the record being there", Duration::from_secs(3), || {
         let there = saga.kcat().read(ORDERS_COMMANDS);
         let is_it = |record: &Record| record.key.as_deref() == Some("old");
@@ -50,7 +50,7 @@ fn where_writers_choose_the_time_a_start_says_that_this_deletes_records() {
         .run()
         .exits(1)
         .names(&["orders.commands: message.timestamp.type is CreateTime, and should be LogAppendTime"]);
-    admin.write_at(ORDERS_COMMANDS, "old", &sample("PlaceOrder", "old").to_string(), 0);
+    admin.write_at(ORDERS_COMMANDS, "old", &sample("PlaceOrder", "old").to_string(), 1);
     let lane = lane_of("old");
     wait::until("Kafka to have deleted the record", LIMIT, || {
         let low = saga.kcat().read(ORDERS_COMMANDS);
