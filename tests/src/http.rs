@@ -72,6 +72,11 @@ impl Http {
         self.base.trim_start_matches("http://")
     }
 
+    /// Whether somebody is there who answers this with 200.
+    pub fn is_well(&self, path: &str) -> bool {
+        self.agent.get(format!("{}{path}", self.base)).call().is_ok_and(|answer| answer.status() == 200)
+    }
+
     /// GET.
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {

@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File},
+    io::PipeWriter,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -72,13 +73,24 @@ impl Quadrille {
     /// When it can't be started.
     #[track_caller]
     pub fn spawn(self) -> Program {
+        self.spawn_into(None, None)
+    }
+
+    /// Starts it with what it writes going into these, instead of where it is looked up, and does not
+    /// wait for anything.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    #[track_caller]
+    pub fn spawn_into(self, stdout: Option<PipeWriter>, stderr: Option<PipeWriter>) -> Program {
         let dir = TempDir::with_prefix("quadrille-").expect("a temporary directory can be made");
         let create = |name: &str| File::create(dir.path().join(name)).expect("an output file can be made");
+        let place = |pipe: Option<PipeWriter>, name| pipe.map_or_else(|| create(name).into(), Stdio::from);
         let child = self
             .command(&dir)
             .stdin(Stdio::null())
-            .stdout(create("stdout"))
-            .stderr(create("stderr"))
+            .stdout(place(stdout, "stdout"))
+            .stderr(place(stderr, "stderr"))
             .spawn()
             .expect("the program can be started");
         Program { name: self.name(), child, dir }
@@ -217,6 +229,18 @@ impl Program {
     /// What it has written to stderr.
     pub fn stderr(&self) -> String {
         self.output("stderr")
+    }
+
+    /// Waits for its end; the exit code, or none where a signal ended it.
+    ///
+    /// # Panics
+    /// When it does not end within a minute.
+    #[track_caller]
+    pub fn ends(&mut self) -> Option<i32> {
+        let Some(status) = process::ended_within(&mut self.child, RUN_LIMIT) else {
+            panic!("{} still ran after {RUN_LIMIT:?}", self.name)
+        };
+        status.code()
     }
 
     /// `kill -9`.

@@ -7,9 +7,12 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::client::{
-    account::AccountArgs, dead_letters::DeadLettersArgs, order::OrderArgs, orders::OrdersArgs,
-    status::StatusArgs, stock::StockArgs, trace::TraceArgs,
+use crate::{
+    client::{
+        account::AccountArgs, dead_letters::DeadLettersArgs, order::OrderArgs, orders::OrdersArgs,
+        status::StatusArgs, stock::StockArgs, trace::TraceArgs,
+    },
+    output,
 };
 
 /// An order saga as a choreography of five services on Kafka.
@@ -320,7 +323,8 @@ pub fn refuse(error: &clap::Error) -> ! {
         let flag = flag.split_whitespace().next().unwrap_or_default();
         let variable = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
         if std::env::var_os(&variable).is_some() {
-            eprintln!("{variable} is set to something that is not allowed:");
+            // That nobody reads it does not change that it is wrong.
+            let _ = output::message(format_args!("{variable} is set to something that is not allowed:"));
         }
     }
     error.exit()

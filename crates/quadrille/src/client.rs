@@ -18,14 +18,11 @@ use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::output;
+
 /// Prints an answer on stdout: with `--json` as it is, else as what a person reads.
 fn print<T: DeserializeOwned>(json: bool, answer: &Value, text: impl FnOnce(T) -> String) -> Result<()> {
-    if json {
-        anstream::println!("{answer}");
-    } else {
-        anstream::println!("{}", text(read(answer)?));
-    }
-    Ok(())
+    if json { output::data(answer) } else { output::data(text(read(answer)?)) }
 }
 
 /// Reads an answer.
@@ -35,10 +32,10 @@ fn read<T: DeserializeOwned>(answer: &Value) -> Result<T> {
 }
 
 /// Of what was handed over to its service: 1 where the service has refused it, and says so.
-fn exit_code(answer: &Value) -> ExitCode {
+fn exit_code(answer: &Value) -> Result<ExitCode> {
     if answer["status"] != "refused" {
-        return ExitCode::SUCCESS;
+        return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("quadrille: it was refused; `quadrille dead-letters list` says why");
-    ExitCode::FAILURE
+    output::message("quadrille: it was refused; `quadrille dead-letters list` says why")?;
+    Ok(ExitCode::FAILURE)
 }

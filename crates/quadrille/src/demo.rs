@@ -18,6 +18,7 @@ use tracker::{Event, Timeline, Tracker};
 use crate::{
     cli::ServiceName,
     host::Host,
+    output,
     sandbox::Sandbox,
     story::{Teller, heading},
 };
@@ -48,27 +49,46 @@ const SERVICES: [ServiceName; 5] = [
 /// `quadrille demo`.
 pub async fn run(json: bool) -> Result<ExitCode> {
     let mut demo = Demo::start(json).await?;
-    demo.say(INTRODUCTION);
+    let endings = every_ending(&mut demo).await;
+    // Also what was cut short leaves nothing running.
+    let stopped = demo.stop().await;
+    let endings = endings?;
+    stopped?;
+    demo.say(&format!("{:<14} {:<11} {:<18} undone", "order", "ended", "why"))?;
+    for ending in &endings {
+        let undone = if ending.undone.is_empty() { "nothing".to_owned() } else { ending.undone.join(", ") };
+        demo.say(&format!("{:<14} {:<11} {:<18} {undone}", ending.order, ending.status, ending.reason))?;
+    }
+    let right = endings.iter().filter(|ending| ending.is_right).count();
+    demo.say(&format!("\n{right} of {} orders ended as they should.", endings.len()))?;
+    if json {
+        output::data(json!({"orders": endings.iter().map(Ending::json).collect::<Vec<_>>()}))?;
+    }
+    Ok(if right == endings.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn every_ending(demo: &mut Demo) -> Result<Vec<Ending>> {
+    demo.say(INTRODUCTION)?;
     demo.fill().await?;
     let mut endings = Vec::new();
 
-    demo.title("completed", "ada orders 2 tea; everything goes well");
+    demo.title("completed", "ada orders 2 tea; everything goes well")?;
     demo.place("completed", "ada", "tea", 2, "DE").await?;
     endings.push(demo.until_the_end("completed", "completed").await?);
 
-    demo.title("declined", "bob orders 2 tea for more than he has; nobody else has done anything yet");
+    demo.title("declined", "bob orders 2 tea for more than he has; nobody else has done anything yet")?;
     demo.place("declined", "bob", "tea", 2, "DE").await?;
     endings.push(demo.until_the_end("declined", "payment_declined").await?);
 
-    demo.title("out-of-stock", "ada orders 2 vases, and there is 1; payment undoes what it did");
+    demo.title("out-of-stock", "ada orders 2 vases, and there is 1; payment undoes what it did")?;
     demo.place("out-of-stock", "ada", "vase", 2, "DE").await?;
     endings.push(demo.until_the_end("out-of-stock", "out_of_stock").await?);
 
-    demo.title("refused", "ada wants her tea in Antarctica; payment and inventory undo what they did");
+    demo.title("refused", "ada wants her tea in Antarctica; payment and inventory undo what they did")?;
     demo.place("refused", "ada", "tea", 2, "AQ").await?;
     endings.push(demo.until_the_end("refused", "shipment_refused").await?);
 
-    demo.title("cancelled", "ada changes her mind, while the shipping service happens to be stopped");
+    demo.title("cancelled", "ada changes her mind, while the shipping service happens to be stopped")?;
     demo.stop_shipping().await?;
     demo.place("cancelled", "ada", "tea", 2, "DE").await?;
     demo.until("cancelled", "StockReserved").await?;
@@ -78,7 +98,7 @@ pub async fn run(json: bool) -> Result<ExitCode> {
     demo.start_shipping()?;
     endings.push(demo.until_the_end("cancelled", "customer_request").await?);
 
-    demo.title("late", "shipping is stopped again, and the deadline passes");
+    demo.title("late", "shipping is stopped again, and the deadline passes")?;
     demo.stop_shipping().await?;
     demo.place("late", "ada", "tea", 2, "DE").await?;
     demo.until("late", "StockReserved").await?;
@@ -87,19 +107,7 @@ pub async fn run(json: bool) -> Result<ExitCode> {
     demo.until("late", "StockReleased").await?;
     demo.start_shipping()?;
     endings.push(demo.until_the_end("late", "deadline_exceeded").await?);
-
-    demo.stop().await?;
-    demo.say(&format!("{:<14} {:<11} {:<18} undone", "order", "ended", "why"));
-    for ending in &endings {
-        let undone = if ending.undone.is_empty() { "nothing".to_owned() } else { ending.undone.join(", ") };
-        demo.say(&format!("{:<14} {:<11} {:<18} {undone}", ending.order, ending.status, ending.reason));
-    }
-    let right = endings.iter().filter(|ending| ending.is_right).count();
-    demo.say(&format!("\n{right} of {} orders ended as they should.", endings.len()));
-    if json {
-        println!("{}", json!({"orders": endings.iter().map(Ending::json).collect::<Vec<_>>()}));
-    }
-    Ok(if right == endings.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(endings)
 }
 
 struct Ending {
@@ -153,10 +161,8 @@ impl Demo {
         Ok(demo)
     }
 
-    fn say(&self, text: &str) {
-        if !self.json {
-            println!("{text}");
-        }
+    fn say(&self, text: &str) -> Result<()> {
+        if self.json { Ok(()) } else { output::data(text) }
     }
 
     fn start_service(&mut self, name: ServiceName) -> Result<()> {
@@ -168,7 +174,7 @@ impl Demo {
     }
 
     fn start_shipping(&mut self) -> Result<()> {
-        self.say(&format!("{:>7}shipping      starts again, and hears what it has missed", ""));
+        self.say(&format!("{:>7}shipping      starts again, and hears what it has missed", ""))?;
         self.start_service(ServiceName::Shipping)
     }
 
@@ -194,8 +200,8 @@ impl Demo {
         spawn_blocking(move || tracker.join()).await?
     }
 
-    fn title(&self, order: &str, what: &str) {
-        self.say(&format!("{order}: {what}\n{}", heading()));
+    fn title(&self, order: &str, what: &str) -> Result<()> {
+        self.say(&format!("{order}: {what}\n{}", heading()))
     }
 
     /// Gives it stock and accounts.
@@ -258,7 +264,7 @@ impl Demo {
             let events = self.timeline(order)?.map(|timeline| timeline.events).unwrap_or_default();
             let has_come = events.iter().any(|event| event.kind == kind);
             for event in events {
-                self.tell(event);
+                self.tell(event)?;
             }
             if has_come {
                 return Ok(());
@@ -268,23 +274,23 @@ impl Demo {
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: Event) -> Result<()> {
         if !self.told.insert(event.id.clone()) {
-            return;
+            return Ok(());
         }
         if self.json {
-            println!("{}", json!(event));
-            return;
+            return output::data(json!(event));
         }
         let teller = self.tellers.entry(event.order.clone()).or_insert_with(Teller::new);
         for line in teller.hear(event) {
-            println!("{line}");
+            output::data(line)?;
         }
+        Ok(())
     }
 
     fn say_what_is_awaited(&self, order: &str) -> Result<()> {
         for waiting in self.timeline(order)?.map(|timeline| timeline.waiting_for).unwrap_or_default() {
-            self.say(&format!("{:>7}waiting for {} (from {})", "", waiting.event, waiting.service));
+            self.say(&format!("{:>7}waiting for {} (from {})", "", waiting.event, waiting.service))?;
         }
         Ok(())
     }
@@ -298,7 +304,7 @@ impl Demo {
         let undone = timeline.events.iter().filter(|event| event.undoes());
         let undone = undone.map(|event| event.kind.clone()).collect();
         let status = timeline.status.to_string();
-        self.say(&format!("{:>7}{order} has ended: {status}\n", ""));
+        self.say(&format!("{:>7}{order} has ended: {status}\n", ""))?;
         let is_right = expected == if reason.is_empty() { &status } else { &reason };
         Ok(Ending { order: order.to_owned(), status, reason, undone, is_right })
     }

@@ -1,33 +1,26 @@
 //! Runs services until a signal comes, or one of them can't go on.
 
-use std::{
-    collections::BTreeMap, future::Future, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use choreography::Settings;
 use clap::ValueEnum;
 use contract::topics;
 use runtime::{Commands, Connection, KafkaSettings, Shutdown, Topology, Watch, Worker, WorkerSettings};
 use serde_json::json;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, watch},
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, sync::watch};
 use tracker::{Tracker, TrackerSettings};
 
 use crate::{
     cli::{Serve, ServiceName, Up},
     http::{self, App, Hosted, Peers, Server},
+    output,
+    running::{Running, Started},
     sandbox::Sandbox,
     settings::topology,
+    signals::Signals,
     topics::apply_when_reachable,
 };
-
-/// How long services get to stop before the process ends without them.
-const DRAIN_LIMIT: Duration = Duration::from_secs(9);
 
 /// `quadrille up`.
 pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
@@ -40,10 +33,10 @@ pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
         let http = http::listen(&up.http_addr).await?;
         let sandbox = Sandbox::start(&up.kafka_addr).await?;
         if !json {
-            println!(
+            tell(&format!(
                 "A sandbox: what it holds is in memory and in {}, and gone when it stops.",
                 sandbox.folder().display()
-            );
+            ));
         }
         let address = sandbox.address().to_string();
         let host = Host::new(settings, sandbox.kafka(), &address, up.store.retention)?;
@@ -90,28 +83,6 @@ pub struct Host {
     kafka: KafkaSettings,
     watch: Watch,
     retention: Duration,
-}
-
-/// A service that was started.
-enum Started {
-    Worker(Worker),
-    Tracker(Tracker),
-}
-
-impl Started {
-    fn wait_until_ready(&self) -> bool {
-        match self {
-            Started::Worker(worker) => worker.wait_until_ready(),
-            Started::Tracker(tracker) => tracker.wait_until_ready(),
-        }
-    }
-
-    fn join(self) -> Result<()> {
-        match self {
-            Started::Worker(worker) => worker.join(),
-            Started::Tracker(tracker) => tracker.join(),
-        }
-    }
 }
 
 impl Host {
@@ -171,73 +142,40 @@ impl Host {
         mut signals: Signals,
         announcement: Announcement,
     ) -> Result<ExitCode> {
-        let shutdown = Shutdown::default();
-        let (is_ready, mut ready) = mpsc::channel(names.len().max(1));
-        let mut running = JoinSet::new();
+        let announcement = announcement.text(&format!("http://{}", http.local_addr()?), names);
+        let mut running = Running::new();
+        let ended = match self.start_all(&mut running, names, store, http, peers) {
+            Ok(()) => running.until_asked_to_stop(&mut signals, || tell(&announcement)).await,
+            Err(error) => Err(error),
+        };
+        running.stop(ended, &mut signals).await
+    }
+
+    fn start_all(
+        &self,
+        running: &mut Running,
+        names: &[ServiceName],
+        store: impl Fn(ServiceName) -> PathBuf,
+        http: TcpListener,
+        peers: Peers,
+    ) -> Result<()> {
         let mut services = Vec::new();
         let mut tracker = None;
         for name in names {
             let path = store(*name);
-            let started = if *name == ServiceName::Tracker {
-                let started = self.start_tracker(path, shutdown.clone())?;
+            if *name == ServiceName::Tracker {
+                let started = self.start_tracker(path, running.shutdown())?;
                 tracker = Some(started.handle());
-                Started::Tracker(started)
+                running.add(Started::Tracker(started));
             } else {
-                let worker = self.start(*name, path.clone(), shutdown.clone())?;
-                services.push(Hosted::new(*name, &worker, &path)?);
-                Started::Worker(worker)
-            };
-            let is_ready = is_ready.clone();
-            running.spawn_blocking(move || {
-                if started.wait_until_ready() {
-                    // Nobody listens any more when the process is about to stop.
-                    let _ = is_ready.blocking_send(());
-                }
-                started.join()
-            });
-        }
-        let announcement = announcement.text(&format!("http://{}", http.local_addr()?), names);
-        let server = self.serve_http(http, services, tracker, peers)?;
-        let mut waiting = names.len();
-        if waiting == 0 {
-            println!("{announcement}");
-        }
-        let mut result = Ok(());
-        loop {
-            tokio::select! {
-                () = signals.next() => break,
-                Some(()) = ready.recv() => {
-                    waiting -= 1;
-                    if waiting == 0 {
-                        println!("{announcement}");
-                    }
-                }
-                Some(ended) = running.join_next() => {
-                    result = ended.unwrap_or_else(|e| Err(anyhow!(e)));
-                    break;
-                }
+                let worker = self.start(*name, path.clone(), running.shutdown())?;
+                let hosted = Hosted::new(*name, &worker, &path);
+                running.add(Started::Worker(worker));
+                services.push(hosted?);
             }
         }
-        tracing::info!("stopping: no more input; what is committed is published");
-        let drained = async {
-            // While the services still read, so that requests that are under way can be answered.
-            server.stop().await;
-            shutdown.now();
-            while let Some(ended) = running.join_next().await {
-                let ended = ended.unwrap_or_else(|e| Err(anyhow!(e)));
-                if result.is_ok() {
-                    result = ended;
-                }
-            }
-        };
-        tokio::select! {
-            () = drained => {}
-            () = signals.next() => return Err(anyhow!("stopped at once; what was committed is published at the next start")),
-            () = tokio::time::sleep(DRAIN_LIMIT) => {
-                tracing::warn!("not everything could be published; the rest is at the next start");
-            }
-        }
-        result.map(|()| ExitCode::SUCCESS)
+        running.serve(self.serve_http(http, services, tracker, peers)?);
+        Ok(())
     }
 
     fn serve_http(
@@ -252,6 +190,11 @@ impl Host {
         let app = App::new(services, tracker, peers, commands, self.watch.clone(), stopping);
         Ok(Server::start(listener, Arc::new(app), stop))
     }
+}
+
+/// Prints what people may want to know. A service goes on when nobody reads that.
+fn tell(text: &str) {
+    let _ = output::data(text);
 }
 
 /// No other process is known.
@@ -297,34 +240,4 @@ fn suggestion(kafka: &str) -> String {
         r#""items":[{"sku":"tea","quantity":2,"unit_price":2499}],"destination":{"country":"DE"}}"#
     );
     format!("Try: echo '{order}' | kcat -b {kafka} -P -t {} -k order-1", topics::ORDERS_COMMANDS)
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    /// What the future comes to, unless a signal comes first.
-    async fn or<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            () = self.next() => None,
-            result = future => Some(result),
-        }
-    }
 }

@@ -14,6 +14,8 @@ pub fn start(settings: &Logging, unless_said: &str) {
         .with_writer(io::stderr)
         .with_ansi(colours)
         .with_target(false)
+        // Whoever reads the log may have gone. To say so where it was read would end the thread.
+        .log_internal_errors(false)
         .with_env_filter(EnvFilter::new(settings.rust_log.as_deref().unwrap_or(unless_said)));
     match settings.log_format {
         LogFormat::Text => subscriber.init(),

@@ -7,33 +7,37 @@ mod demo;
 mod host;
 mod http;
 mod logging;
+mod output;
+mod running;
 mod sandbox;
 mod settings;
+mod signals;
 mod story;
 mod topics;
 
 use std::{
-    any::Any,
-    panic::{catch_unwind, resume_unwind, set_hook, take_hook},
+    panic::{set_hook, take_hook},
     process::ExitCode,
 };
 
 use clap::{CommandFactory, Parser};
 
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    output::NobodyReads,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| cli::refuse(&error));
     be_quiet_about_panics_that_are_expected();
-    let result = catch_unwind(|| run(cli));
-    match result {
-        Ok(Ok(code)) => code,
-        Ok(Err(error)) => {
-            eprintln!("quadrille: {error:#}");
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) if error.is::<NobodyReads>() => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where nobody reads it, the exit code says it.
+            let _ = output::message(format_args!("quadrille: {error:#}"));
             ExitCode::FAILURE
         }
-        Err(panic) if is_broken_pipe(panic.as_ref()) => ExitCode::SUCCESS,
-        Err(panic) => resume_unwind(panic),
     }
 }
 
@@ -57,10 +61,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Map { format } => {
             let map = choreography::map();
             match format {
-                cli::MapFormat::Asyncapi => println!("{:#}", asyncapi::document(&map)),
-                _ if json => println!("{}", map.json()),
-                cli::MapFormat::Text => print!("{}", map.text()),
-                cli::MapFormat::Mermaid => print!("{}", map.mermaid()),
+                cli::MapFormat::Asyncapi => output::data(format_args!("{:#}", asyncapi::document(&map)))?,
+                _ if json => output::data(map.json())?,
+                cli::MapFormat::Text => output::data(map.text().trim_end())?,
+                cli::MapFormat::Mermaid => output::data(map.mermaid().trim_end())?,
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -69,9 +73,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "quadrille", &mut script);
             let script = String::from_utf8(script)?;
             if json {
-                println!("{}", serde_json::json!({"shell": shell.to_string(), "script": script}));
+                output::data(serde_json::json!({"shell": shell.to_string(), "script": script}))?;
             } else {
-                print!("{script}");
+                output::data(script.trim_end())?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -86,19 +90,13 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
     result
 }
 
-/// `quadrille map | head`: who reads has had enough, and that is no failure. The standard library's
-/// printing panics then; unwinding removes what the sandbox has made. And the Kafka client panics
-/// over a header whose name is not UTF-8, which is caught where headers are read.
+/// The Kafka client panics over a header whose name is not UTF-8, which is caught where headers are
+/// read.
 fn be_quiet_about_panics_that_are_expected() {
     let otherwise = take_hook();
     set_hook(Box::new(move |panic| {
-        let is_clients = panic.location().is_some_and(|place| place.file().contains("/rdkafka-"));
-        if !is_clients && !is_broken_pipe(panic.payload()) {
+        if panic.location().is_none_or(|place| !place.file().contains("/rdkafka-")) {
             otherwise(panic);
         }
     }));
-}
-
-fn is_broken_pipe(payload: &dyn Any) -> bool {
-    payload.downcast_ref::<String>().is_some_and(|text| text.contains("Broken pipe"))
 }

@@ -19,7 +19,10 @@ use runtime::{AllTopicSettings, Connection, KafkaSettings};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use crate::cli::{Topics, TopicsCommand};
+use crate::{
+    cli::{Topics, TopicsCommand},
+    output,
+};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Kafka's name for the largest batch that a topic takes.
@@ -30,7 +33,7 @@ const USUAL_MESSAGE_BYTES: &str = "1048588";
 /// `quadrille topics`.
 pub async fn run(topics: Topics, json: bool) -> Result<ExitCode> {
     if let TopicsCommand::List = topics.command {
-        list(json);
+        list(json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let servers = topics.kafka.required("topics apply and topics check need");
@@ -39,17 +42,17 @@ pub async fn run(topics: Topics, json: bool) -> Result<ExitCode> {
         TopicsCommand::List => {}
         TopicsCommand::Apply { partitions, replication_factor } => {
             let made = apply(&kafka, partitions, replication_factor).await?;
-            tell_applied(&made, &there(&admin(&kafka)?)?, json);
+            tell_applied(&made, &there(&admin(&kafka)?)?, json)?;
         }
         TopicsCommand::Check => {
             let differences = check(&kafka).await?;
             if json {
-                println!("{}", json!({"as_described": differences.is_empty(), "differences": differences}));
+                output::data(json!({"as_described": differences.is_empty(), "differences": differences}))?;
             } else if differences.is_empty() {
-                println!("all {} topics are as described", descriptions().len());
+                output::data(format_args!("all {} topics are as described", descriptions().len()))?;
             }
             for difference in differences.iter().filter(|_| !json) {
-                println!("{difference}");
+                output::data(difference)?;
             }
             if !differences.is_empty() {
                 return Ok(ExitCode::FAILURE);
@@ -59,7 +62,7 @@ pub async fn run(topics: Topics, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(json: bool) {
+fn list(json: bool) -> Result<()> {
     if json {
         let topic = |topic: &Description| {
             json!({
@@ -75,28 +78,34 @@ fn list(json: bool) {
                 "about": topic.about,
             })
         };
-        println!("{}", Value::from_iter(descriptions().iter().map(topic)));
-        return;
+        return output::data(Value::from_iter(descriptions().iter().map(topic)));
     }
-    println!("{:<20} {:<14} {:<12} partitions if not there yet", "topic", "written by", "retention");
+    output::data(format_args!(
+        "{:<20} {:<14} {:<12} partitions if not there yet",
+        "topic", "written by", "retention"
+    ))?;
     for topic in descriptions() {
         let days = topic.retention_ms / (24 * 60 * 60 * 1000);
         let retention = if topic.retention_ms < 0 { "for ever".to_owned() } else { format!("{days} days") };
-        println!("{:<20} {:<14} {retention:<12} {}", topic.name, topic.written_by, topic.partitions);
+        output::data(format_args!(
+            "{:<20} {:<14} {retention:<12} {}",
+            topic.name, topic.written_by, topic.partitions
+        ))?;
     }
+    Ok(())
 }
 
-fn tell_applied(made: &[&str], there: &HashMap<String, i32>, json: bool) {
+fn tell_applied(made: &[&str], there: &HashMap<String, i32>, json: bool) -> Result<()> {
     let partitions = |topic: &Description| *there.get(topic.name).unwrap_or(&0);
     if json {
         let topic = |topic: &Description| json!({"topic": topic.name, "made": made.contains(&topic.name), "partitions": partitions(topic)});
-        println!("{}", Value::from_iter(descriptions().iter().map(topic)));
-        return;
+        return output::data(Value::from_iter(descriptions().iter().map(topic)));
     }
     for topic in descriptions() {
         let how = if made.contains(&topic.name) { "made" } else { "was there, and is left as it is" };
-        println!("{:<20} {how}: {} partitions", topic.name, partitions(topic));
+        output::data(format_args!("{:<20} {how}: {} partitions", topic.name, partitions(topic)))?;
     }
+    Ok(())
 }
 
 /// Makes the topics that are missing, with the number of partitions that the others have, as soon

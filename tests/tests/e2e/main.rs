@@ -19,6 +19,7 @@ mod kafka;
 mod kafka_away;
 mod kills;
 mod load;
+mod nobody_reads;
 mod publishing;
 mod readme;
 mod restarts;

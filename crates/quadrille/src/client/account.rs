@@ -67,7 +67,7 @@ pub fn run(account: AccountArgs, json: bool) -> Result<ExitCode> {
                     deposit.customer_id, deposit.deposit_id, deposit.status
                 )
             })?;
-            return Ok(exit_code(&answer));
+            return exit_code(&answer);
         }
         AccountCommand::Show { customer } => {
             let answer = client.get(&format!("/accounts/{customer}"))?.ok()?;

@@ -13,6 +13,7 @@ use super::{
     table::{self, cell, plain},
     values,
 };
+use crate::output;
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -74,12 +75,11 @@ pub fn run(letters: DeadLettersArgs, json: bool) -> Result<ExitCode> {
     let client = letters.server.client();
     match letters.command {
         DeadLettersCommand::List => {
-            print(json, &client.get("/dead-letters")?.ok()?, |letters: Vec<DeadLetter>| {
-                if letters.is_empty() {
-                    eprintln!("no dead letters");
-                }
-                table_of(&letters, table::is_terminal())
-            })?;
+            let answer = client.get("/dead-letters")?.ok()?;
+            if answer == json!([]) && !json {
+                output::message("no dead letters")?;
+            }
+            print(json, &answer, |letters: Vec<DeadLetter>| table_of(&letters, table::is_terminal()))?;
         }
         DeadLettersCommand::Show { id } => {
             let answer = client.get(&format!("/dead-letters/{}", escaped(&id)))?.ok()?;
@@ -222,22 +222,22 @@ fn work(client: &Client, deed: Deed, letters: Vec<Result<Value>>, yes: bool, jso
             Ok(Worked { well, line, outcome }) => {
                 all_well &= well;
                 if !json {
-                    anstream::println!("{}", plain(&line));
+                    output::data(plain(&line))?;
                 }
                 outcomes.push(outcome);
             }
             Err(error) => {
                 all_well = false;
-                eprintln!("quadrille: {error:#}");
+                output::message(format_args!("quadrille: {error:#}"))?;
             }
         }
     }
     if json {
-        anstream::println!("{}", Value::Array(outcomes));
+        output::data(Value::Array(outcomes))?;
     } else if outcomes.is_empty() && all_well {
-        eprintln!("no dead letters");
+        output::message("no dead letters")?;
     } else if !yes && !outcomes.is_empty() {
-        eprintln!("nothing is done yet: --yes does it");
+        output::message("nothing is done yet: --yes does it")?;
     }
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -17,6 +17,7 @@ use super::{
     table::plain,
     trace::{Event, Timeline},
 };
+use crate::output;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How long the tracker may take to hear of an end that the order service has told.
@@ -34,7 +35,7 @@ pub fn follow(client: &Client, id: &str, limit: Duration, json: bool) -> Result<
             && !trouble
         {
             // The server may be about to start again; the order goes on without anyone who looks.
-            eprintln!("quadrille: {error:#}");
+            output::message(format_args!("quadrille: {error:#}"))?;
         }
         trouble = looked.is_err();
         if follower.has_ended() {
@@ -105,7 +106,7 @@ impl<'a> Follower<'a> {
         }
         self.look_at_the_timeline()?;
         if self.timeline.is_none() && !self.json && self.told != self.status() {
-            anstream::eprintln!("{}", plain(self.status()));
+            output::message(plain(self.status()))?;
             self.told = self.status().to_owned();
         }
         Ok(())
@@ -125,14 +126,14 @@ impl<'a> Follower<'a> {
             }
             anything_new = true;
             if self.json {
-                anstream::println!("{as_it_is}");
+                output::data(as_it_is)?;
             } else {
-                anstream::eprintln!("{}", self.line(event));
+                output::message(self.line(event))?;
             }
         }
         if anything_new && !self.json {
             for waiting in &timeline.waiting_for {
-                anstream::eprintln!("{:>5}  waiting for {}", "", waiting.sentence());
+                output::message(format_args!("{:>5}  waiting for {}", "", waiting.sentence()))?;
             }
         }
         self.timeline = Some(timeline);
@@ -169,10 +170,10 @@ impl<'a> Follower<'a> {
             waiting.map(|waiting| format!("waiting for {}", waiting.sentence())).collect();
         let standing = [plain(self.status())].into_iter().chain(waiting).collect::<Vec<_>>().join(", ");
         let id = self.order["order_id"].as_str().unwrap_or_default();
-        eprintln!(
+        output::message(format_args!(
             "quadrille: {id} has not ended within {} s: it is {standing}; look again with `quadrille trace {id}`",
             limit.as_secs()
-        );
+        ))?;
         print_order(self.json, &self.order)
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{
     http::Server,
@@ -13,7 +14,7 @@ use super::{
     trace::Waiting,
     values,
 };
-use crate::story::money;
+use crate::{output, story::money};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -44,12 +45,10 @@ pub struct OrdersArgs {
 /// `quadrille orders`.
 pub fn run(orders: OrdersArgs, json: bool) -> Result<ExitCode> {
     let answer = orders.server.client().get(&format!("/orders{}", orders.query()))?.ok()?;
-    print(json, &answer, |orders: Vec<Order>| {
-        if orders.is_empty() {
-            eprintln!("no orders");
-        }
-        text(&orders, table::is_terminal())
-    })?;
+    if answer == json!([]) && !json {
+        output::message("no orders")?;
+    }
+    print(json, &answer, |orders: Vec<Order>| text(&orders, table::is_terminal()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,8 +101,6 @@ fn text(orders: &[Order], terminal: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::client::read;
 

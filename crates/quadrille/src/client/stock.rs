@@ -64,7 +64,7 @@ pub fn run(stock: StockArgs, json: bool) -> Result<ExitCode> {
                     receipt.status
                 )
             })?;
-            return Ok(exit_code(&answer));
+            return exit_code(&answer);
         }
         StockCommand::Show { sku } => {
             let answer = client.get(&format!("/stock/{sku}"))?.ok()?;
