@@ -11,6 +11,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 pub struct Http {
     base: String,
     agent: ureq::Agent,
+    token: Option<String>,
 }
 
 /// What it answered.
@@ -64,7 +65,14 @@ impl Http {
     /// Asks at this address, such as `http://127.0.0.1:8080`.
     pub fn at(base: String) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT));
-        Http { base, agent: config.build().into() }
+        Http { base, agent: config.build().into(), token: None }
+    }
+
+    /// With this bearer token.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
     }
 
     /// `host:port`.
@@ -80,7 +88,14 @@ impl Http {
     /// GET.
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
-        answer(self.agent.get(format!("{}{path}", self.base)).call())
+        self.get_with(path, &[])
+    }
+
+    /// GET, with further headers.
+    #[track_caller]
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = self.authorized(self.agent.get(format!("{}{path}", self.base)));
+        answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).call())
     }
 
     /// POST of JSON.
@@ -92,11 +107,18 @@ impl Http {
     /// POST of JSON, or what is said to be JSON, with further headers.
     #[track_caller]
     pub fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let request = self.agent.post(format!("{}{path}", self.base));
+        let request = self.authorized(self.agent.post(format!("{}{path}", self.base)));
         let is_typed = headers.iter().any(|(name, _)| *name == "content-type");
         let kind = (!is_typed).then_some(("content-type", "application/json"));
         let all = headers.iter().copied().chain(kind);
         answer(all.fold(request, |request, (name, value)| request.header(name, value)).send(body))
+    }
+
+    fn authorized<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
     }
 }
 

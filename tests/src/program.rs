@@ -248,6 +248,15 @@ impl Program {
         process::kill(&mut self.child);
     }
 
+    /// SIGHUP.
+    ///
+    /// # Panics
+    /// When it can't be sent.
+    #[track_caller]
+    pub fn hangs_up(&self) {
+        process::signal(&self.child, "HUP");
+    }
+
     /// Waits until it has ended by itself; returns its exit code, and what it wrote to stderr.
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum,
@@ -107,6 +107,8 @@ pub struct Up {
     #[arg(long, value_name = "SERVICE")]
     pub except: Vec<ServiceName>,
     #[command(flatten)]
+    pub access: HttpAccess,
+    #[command(flatten)]
     pub kafka: Kafka,
     #[command(flatten)]
     pub store: Store,
@@ -128,6 +130,8 @@ pub struct Serve {
     /// Where another process serves HTTP, which is asked for that service; comma-separated
     #[arg(long, env = "HTTP_PEERS", hide_env_values = true, value_name = "SERVICE=URL,...", value_delimiter = ',', value_parser = peer)]
     pub http_peers: Vec<(ServiceName, String)>,
+    #[command(flatten)]
+    pub access: HttpAccess,
     #[command(flatten)]
     pub kafka: Kafka,
     #[command(flatten)]
@@ -225,6 +229,17 @@ pub enum MapFormat {
     Text,
     Mermaid,
     Asyncapi,
+}
+
+/// Who may ask over HTTP.
+#[derive(Debug, Args)]
+pub struct HttpAccess {
+    /// Further names that this server answers to, comma-separated
+    #[arg(long, env = "HTTP_HOSTS", hide_env_values = true, value_name = "NAME,...", value_delimiter = ',', value_parser = host)]
+    pub http_hosts: Vec<String>,
+    /// A file of bearer tokens to ask for, one a line: `TOKEN read` or `TOKEN act`
+    #[arg(long, env = "HTTP_TOKEN_FILE", hide_env_values = true, value_name = "FILE")]
+    pub http_token_file: Option<PathBuf>,
 }
 
 /// How to reach Kafka.
@@ -344,6 +359,17 @@ fn address(text: &str) -> Result<String, String> {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
         _ => Err("an address is HOST:PORT, such as 127.0.0.1:9092".to_owned()),
+    }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if let Ok(address) = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    match !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+        true => Ok(name.to_owned()),
+        false => Err("a host is a name or an address, without a port, such as shop.example".to_owned()),
     }
 }
 

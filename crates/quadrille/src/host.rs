@@ -12,8 +12,8 @@ use tokio::{net::TcpListener, sync::watch};
 use tracker::{Tracker, TrackerSettings};
 
 use crate::{
-    cli::{Serve, ServiceName, Up},
-    http::{self, App, Hosted, Peers, Server},
+    cli::{HttpAccess, Serve, ServiceName, Up},
+    http::{self, Access, App, Front, Hosted, Peers, Server, Tokens},
     output,
     running::{Running, Started},
     sandbox::Sandbox,
@@ -26,6 +26,7 @@ use crate::{
 pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
     up.store.place();
+    let tokens = up.access.tokens()?;
     let mut names = ServiceName::value_variants().to_vec();
     names.retain(|name| !up.except.contains(name));
     let settings = up.rules.settings();
@@ -42,7 +43,8 @@ pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
         let host = Host::new(settings, sandbox.kafka(), &address, up.store.retention)?;
         let store = |name: ServiceName| sandbox.folder().join(format!("{name}.db"));
         let announcement = Announcement { kafka: address, suggest: true, json };
-        return host.run(&names, store, http, nobody(), signals, announcement).await;
+        let front = front(http, &up.http_addr, &up.access, tokens, nobody())?;
+        return host.run(&names, store, front, signals, announcement).await;
     };
     let host = Host::new(settings, up.kafka.at(servers.clone()), servers, up.store.retention)?;
     let Some(made) = signals.or(apply_when_reachable(&host.kafka, host.watch.connection())).await else {
@@ -53,13 +55,15 @@ pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
     let http = http::listen(&up.http_addr).await?;
     let store = |name| up.store.path(name, names.len());
     let announcement = Announcement { kafka: servers.clone(), suggest: true, json };
-    host.run(&names, store, http, nobody(), signals, announcement).await
+    let front = front(http, &up.http_addr, &up.access, tokens, nobody())?;
+    host.run(&names, store, front, signals, announcement).await
 }
 
 /// `quadrille serve`.
 pub async fn serve(serve: Serve, json: bool) -> Result<ExitCode> {
     let signals = Signals::new()?;
     serve.store.place();
+    let tokens = serve.access.tokens()?;
     let servers = serve.kafka.required("serve needs");
     let mut names: Vec<ServiceName> = serve.services.iter().flat_map(|service| service.names()).collect();
     names.sort_unstable();
@@ -73,7 +77,8 @@ pub async fn serve(serve: Serve, json: bool) -> Result<ExitCode> {
     let store = |name| serve.store.path(name, names.len());
     let announcement = Announcement { kafka: servers.to_owned(), suggest: false, json };
     let peers = Peers::new(serve.http_peers.into_iter().collect());
-    host.run(&names, store, http, peers, signals, announcement).await
+    let front = front(http, serve.http_addr.as_deref().unwrap_or_default(), &serve.access, tokens, peers)?;
+    host.run(&names, store, front, signals, announcement).await
 }
 
 /// What the services of a process share.
@@ -137,14 +142,13 @@ impl Host {
         &self,
         names: &[ServiceName],
         store: impl Fn(ServiceName) -> PathBuf,
-        http: TcpListener,
-        peers: Peers,
+        http: Front,
         mut signals: Signals,
         announcement: Announcement,
     ) -> Result<ExitCode> {
-        let announcement = announcement.text(&format!("http://{}", http.local_addr()?), names);
+        let announcement = announcement.text(&format!("http://{}", http.listener.local_addr()?), names);
         let mut running = Running::new();
-        let ended = match self.start_all(&mut running, names, store, http, peers) {
+        let ended = match self.start_all(&mut running, names, store, http) {
             Ok(()) => running.until_asked_to_stop(&mut signals, || tell(&announcement)).await,
             Err(error) => Err(error),
         };
@@ -156,8 +160,7 @@ impl Host {
         running: &mut Running,
         names: &[ServiceName],
         store: impl Fn(ServiceName) -> PathBuf,
-        http: TcpListener,
-        peers: Peers,
+        http: Front,
     ) -> Result<()> {
         let mut services = Vec::new();
         let mut tracker = None;
@@ -174,27 +177,41 @@ impl Host {
                 services.push(hosted?);
             }
         }
-        running.serve(self.serve_http(http, services, tracker, peers)?);
+        running.serve(self.serve_http(http, services, tracker)?);
         Ok(())
     }
 
     fn serve_http(
         &self,
-        listener: TcpListener,
+        http: Front,
         services: Vec<Hosted>,
         tracker: Option<tracker::Handle>,
-        peers: Peers,
     ) -> Result<Server> {
         let commands = self.commands("http")?;
         let (stop, stopping) = watch::channel(false);
-        let app = App::new(services, tracker, peers, commands, self.watch.clone(), stopping);
-        Ok(Server::start(listener, Arc::new(app), stop))
+        let app = App::new(services, tracker, http.peers, commands, self.watch.clone(), stopping);
+        Ok(Server::start(http.listener, http.access, Arc::new(app), stop))
     }
 }
 
 /// Prints what people may want to know. A service goes on when nobody reads that.
 fn tell(text: &str) {
     let _ = output::data(text);
+}
+
+/// Where HTTP is served: at `address`, whose name, if it is one, is the server's, too.
+fn front(
+    listener: TcpListener,
+    address: &str,
+    access: &HttpAccess,
+    tokens: Option<Arc<Tokens>>,
+    peers: Peers,
+) -> Result<Front> {
+    let own = address.rsplit_once(':').map(|(name, _)| name.to_owned());
+    let names: Vec<String> = access.http_hosts.iter().cloned().chain(own).collect();
+    let access = Access::new(listener.local_addr()?, &names, tokens);
+    access.warn_if_open();
+    Ok(Front { listener, access, peers })
 }
 
 /// No other process is known.

@@ -1,12 +1,19 @@
 //! From the command line's words to what the services need.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use anyhow::Result;
 use choreography::Settings;
 use contract::{MESSAGES, topics::DEAD_LETTERS};
 use runtime::{KafkaSettings, Topology};
 
-use crate::cli::{Kafka, Rules, ServiceName, Store, refuse_value};
+use crate::{
+    cli::{HttpAccess, Kafka, Rules, ServiceName, Store, refuse_value},
+    http::Tokens,
+};
 
 impl Kafka {
     /// The brokers, without which a command can't do anything.
@@ -30,6 +37,24 @@ impl Kafka {
             sasl_password: self.kafka_sasl_password.clone(),
             ssl_ca_location: self.kafka_ssl_ca_location.clone(),
             fetch_wait: None,
+        }
+    }
+}
+
+impl HttpAccess {
+    /// The tokens to ask for, if any, read again at each SIGHUP; asked for first thing, so that a wrong
+    /// file is refused at once.
+    ///
+    /// # Errors
+    /// When the system does not allow to listen to that signal.
+    pub fn tokens(&self) -> Result<Option<Arc<Tokens>>> {
+        let Some(file) = &self.http_token_file else { return Ok(None) };
+        match Tokens::read(file.clone()).map(Arc::new) {
+            Ok(tokens) => tokens.follow().map(|()| Some(tokens)),
+            Err(error) => refuse_value(format!(
+                "HTTP_TOKEN_FILE (or --http-token-file) is '{}', which can't be used: {error:#}",
+                file.display()
+            )),
         }
     }
 }
@@ -70,6 +95,12 @@ impl Store {
     }
 }
 
+/// Whether a text can be a bearer token (RFC 6750, section 2.1).
+pub fn is_token(text: &str) -> bool {
+    let text = text.trim_end_matches('=');
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+}
+
 /// A URL without the user and password that it may hold.
 pub fn without_secret(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
@@ -87,6 +118,16 @@ pub fn topology(settings: &Settings) -> Topology {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_has_no_blanks_and_none_but_plain_letters() {
+        for good in ["a", "5d1c0e7b", "eyJ.eyJ-_.x", "YWRh+/~=="] {
+            assert!(is_token(good), "{good}");
+        }
+        for bad in ["", "=", "a b", "a\n", "a=b", "\u{e9}", "a,b"] {
+            assert!(!is_token(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn a_password_is_never_shown() {

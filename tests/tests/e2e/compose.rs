@@ -30,7 +30,7 @@ fn the_compose_file_has_what_it_takes() {
         for (volume, _) in container.mounts() {
             assert!(compose.volumes.contains(volume), "{name} mounts {volume}, which is no named volume");
         }
-        // There is no authentication: nobody but this machine may reach what is published.
+        // Nobody is asked for a token: nobody but this machine may reach what is published.
         for port in container.list("/ports") {
             assert!(port.starts_with("127.0.0.1:"), "{name} publishes {port}");
         }
@@ -56,6 +56,8 @@ fn the_compose_file_has_what_it_takes() {
         let grace = service.duration("/stop_grace_period");
         assert!(grace >= DRAIN_LIMIT + Duration::from_secs(2), "{name} is killed after {grace:?}");
         assert!(service.list("/healthcheck/test").concat().contains("/readyz"), "{name}");
+        let names = service.text("/environment/HTTP_HOSTS");
+        assert!(names.split(',').any(|own| own == name), "{name} answers to {names}");
         let ports: &[&str] = if name == "order" { &["127.0.0.1:8080:8080/tcp"] } else { &[] };
         assert_eq!(service.list("/ports"), ports, "{name}");
     }

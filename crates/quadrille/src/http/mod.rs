@@ -1,6 +1,7 @@
 //! The HTTP side: CONTRACT section 6. It writes commands to Kafka and reads the stores of the
 //! services in this process; it decides nothing.
 
+mod access;
 mod accounts;
 mod app;
 mod body;
@@ -14,27 +15,30 @@ mod problem;
 mod server;
 mod status;
 mod stock;
+mod tokens;
 mod tracking;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
-    http::{Method, Uri, header},
-    middleware::{self, Next},
-    response::{Html, IntoResponse, Response},
+    extract::DefaultBodyLimit,
+    http::{Method, Uri},
+    middleware,
+    response::Html,
     routing::{get, post},
 };
 
+pub use access::Access;
 pub use app::{App, Hosted};
 pub use peers::Peers;
-pub use server::{Server, listen, listen_somewhere};
+pub use server::{Front, Server, listen, listen_somewhere};
+pub use tokens::Tokens;
 
 use crate::http::problem::Problem;
 
 /// Everything that can be asked.
-fn router(app: Arc<App>) -> Router {
+fn router(app: Arc<App>, access: Arc<Access>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/orders", get(tracking::list).post(orders::place))
@@ -58,27 +62,11 @@ fn router(app: Arc<App>) -> Router {
             Problem::method_not_allowed(format!("{method} is not for {}", uri.path()))
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), peers::forward))
-        .layer(middleware::from_fn(refuse_other_sites))
+        .layer(middleware::from_fn_with_state(access, access::check))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::count))
         // Bodies are limited where they are read.
         .layer(DefaultBodyLimit::disable())
         .with_state(app)
-}
-
-/// A page of another site that someone looks at must not act here in their name: browsers name the
-/// page's origin (RFC 6454) with every request that may change something.
-async fn refuse_other_sites(request: Request, next: Next) -> Response {
-    match other_site(&request) {
-        Some(origin) => Problem::forbidden(format!("a page of {origin} may not act here")).into_response(),
-        None => next.run(request).await,
-    }
-}
-
-fn other_site(request: &Request) -> Option<String> {
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let origin = header(header::ORIGIN).filter(|_| !request.method().is_safe())?;
-    let site = origin.split_once("://").map(|(_, site)| site);
-    (site != header(header::HOST)).then(|| origin.escape_debug().to_string())
 }
 
 async fn page(

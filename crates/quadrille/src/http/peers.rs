@@ -7,7 +7,7 @@ use axum::{
     Json,
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, Uri, uri::PathAndQuery},
+    http::{HeaderValue, Method, Uri, header, uri::PathAndQuery},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -71,10 +71,25 @@ impl Peers {
         }
     }
 
-    async fn get(&self, service: ServiceName, path: &'static str) -> Result<Value, Problem> {
+    /// Asks with the token of whoever has asked here.
+    async fn get(
+        &self,
+        service: ServiceName,
+        path: &'static str,
+        token: Option<&HeaderValue>,
+    ) -> Result<Value, Problem> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = Uri::from_static(path);
+        if let Some(token) = token {
+            request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+        }
         let response = self.send(service, request, SHORT_LIMIT).await?;
+        if !response.status().is_success() {
+            return Err(Problem::unavailable(format!(
+                "the {service} service's process answers {}: see HTTP_HOSTS and HTTP_TOKEN_FILE there",
+                response.status()
+            )));
+        }
         let body = timeout(SHORT_LIMIT, Limited::new(response.into_body(), MOST_BYTES).collect()).await;
         let bytes = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
         serde_json::from_slice(&bytes)
@@ -93,10 +108,11 @@ pub async fn forward(State(app): State<Arc<App>>, request: Request, next: Next) 
     if let Some(service) = responsible(is_get, &path).filter(|service| app.is_at_a_peer(*service)) {
         return app.peers.send(service, request, ANSWER_LIMIT).await.into_response();
     }
+    let token = request.headers().get(header::AUTHORIZATION).cloned();
     let response = next.run(request).await;
     let put_together = match path.as_str() {
-        "status" if is_get => with_status_of_peers(&app, response).await,
-        "dead-letters" if is_get => with_dead_letters_of_peers(&app, response).await,
+        "status" if is_get => with_status_of_peers(&app, response, token.as_ref()).await,
+        "dead-letters" if is_get => with_dead_letters_of_peers(&app, response, token.as_ref()).await,
         _ => return response,
     };
     put_together.into_response()
@@ -123,10 +139,14 @@ async fn json_of(response: Response) -> Result<Value, Problem> {
     serde_json::from_slice(&body.to_bytes()).map_err(|error| Problem::internal(&error.into()))
 }
 
-async fn with_status_of_peers(app: &App, response: Response) -> Result<Json<Value>, Problem> {
+async fn with_status_of_peers(
+    app: &App,
+    response: Response,
+    token: Option<&HeaderValue>,
+) -> Result<Json<Value>, Problem> {
     let mut status = json_of(response).await?;
     for service in app.at_peers() {
-        let of_peer = app.peers.get(service, "/status").await;
+        let of_peer = app.peers.get(service, "/status", token).await;
         let found =
             of_peer.as_ref().ok().and_then(|status| status["services"].as_array()).and_then(|services| {
                 services.iter().find(|shown| shown["service"] == service.to_string()).cloned()
@@ -141,11 +161,15 @@ async fn with_status_of_peers(app: &App, response: Response) -> Result<Json<Valu
     Ok(Json(status))
 }
 
-async fn with_dead_letters_of_peers(app: &App, response: Response) -> Result<Json<Value>, Problem> {
+async fn with_dead_letters_of_peers(
+    app: &App,
+    response: Response,
+    token: Option<&HeaderValue>,
+) -> Result<Json<Value>, Problem> {
     let mut letters = json_of(response).await?.as_array().cloned().unwrap_or_default();
     for service in app.at_peers() {
         // A list that leaves some out unsaid would mislead.
-        let of_peer = app.peers.get(service, "/dead-letters").await?;
+        let of_peer = app.peers.get(service, "/dead-letters", token).await?;
         let of_service = of_peer.as_array().into_iter().flatten();
         letters.extend(of_service.filter(|letter| letter["service"] == service.to_string()).cloned());
     }

@@ -48,6 +48,11 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// 401.
+    pub fn unauthorized(detail: String) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
     /// 403.
     pub fn forbidden(detail: String) -> Problem {
         Problem::new(StatusCode::FORBIDDEN, detail)
@@ -125,6 +130,9 @@ impl IntoResponse for Problem {
         if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
             // The rest of the body is not read: nothing else can come on this connection.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());

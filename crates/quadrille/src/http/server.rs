@@ -21,7 +21,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
 
-use crate::http::{App, router};
+use crate::http::{Access, App, Peers, router};
 
 /// Where HTTP is served unless someone says otherwise.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
@@ -63,6 +63,16 @@ pub async fn listen_somewhere() -> Result<TcpListener> {
     }
 }
 
+/// Where HTTP is served, and to whom.
+pub struct Front {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// Who may ask.
+    pub access: Access,
+    /// Who is asked for what other processes host.
+    pub peers: Peers,
+}
+
 /// A server that runs.
 pub struct Server {
     task: JoinHandle<()>,
@@ -71,8 +81,8 @@ pub struct Server {
 
 impl Server {
     /// Serves the app. `stop` is the other end of [`App::stopping`].
-    pub fn start(listener: TcpListener, app: Arc<App>, stop: watch::Sender<bool>) -> Server {
-        let task = tokio::spawn(serve(listener, app));
+    pub fn start(listener: TcpListener, access: Access, app: Arc<App>, stop: watch::Sender<bool>) -> Server {
+        let task = tokio::spawn(serve(listener, Arc::new(access), app));
         Server { task, stop }
     }
 
@@ -84,7 +94,7 @@ impl Server {
     }
 }
 
-async fn serve(listener: TcpListener, app: Arc<App>) {
+async fn serve(listener: TcpListener, access: Arc<Access>, app: Arc<App>) {
     // Each connection takes a file descriptor; many systems allow 1,024 unless asked for more.
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
     // The other half is for Kafka and the stores.
@@ -103,7 +113,7 @@ async fn serve(listener: TcpListener, app: Arc<App>) {
         };
         match accepted {
             Ok((client, _)) => {
-                let connection = graceful.watch(connection(client, Arc::clone(&app)));
+                let connection = graceful.watch(connection(client, Arc::clone(&access), Arc::clone(&app)));
                 let app = Arc::clone(&app);
                 tokio::spawn(async move {
                     app.metrics.connections.inc();
@@ -129,12 +139,12 @@ type Io = TokioIo<std::pin::Pin<Box<TimeoutWriter<TcpStream>>>>;
 type Answering =
     TowerToHyperService<tower::util::MapRequest<axum::Router, fn(Request<Incoming>) -> Request<Body>>>;
 
-fn connection(client: TcpStream, app: Arc<App>) -> http1::Connection<Io, Answering> {
+fn connection(client: TcpStream, access: Arc<Access>, app: Arc<App>) -> http1::Connection<Io, Answering> {
     // An answer is written at once: nothing follows that it could wait for.
     let _ = client.set_nodelay(true);
     let mut client = TimeoutWriter::new(client);
     client.set_timeout(Some(WRITE_LIMIT));
-    let service = router(app).map_request(with_body as fn(Request<Incoming>) -> Request<Body>);
+    let service = router(app, access).map_request(with_body as fn(Request<Incoming>) -> Request<Body>);
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)

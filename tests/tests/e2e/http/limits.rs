@@ -22,9 +22,11 @@ fn slow_clients_and_a_thousand_connections_keep_nobody_out() {
     for (i, client) in slow.iter_mut().enumerate() {
         match i % 3 {
             0 => {}
-            1 => client.write_all(b"POST /orders HTTP/1.1\r\nHost: x\r\nContent-").expect("it is sent"),
+            1 => {
+                client.write_all(b"POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-").expect("it is sent")
+            }
             _ => {
-                let head = "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+                let head = "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
                 client.write_all(head.as_bytes()).expect("it is sent");
             }
         }

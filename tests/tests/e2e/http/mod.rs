@@ -1,5 +1,6 @@
 //! HTTP, as CONTRACT section 6 has it.
 
+mod access;
 mod dead_letters;
 mod limits;
 mod orders;

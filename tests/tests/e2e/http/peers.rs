@@ -1,6 +1,6 @@
 //! Services in several processes behind one address.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use e2e::{
     http::Http,
@@ -21,9 +21,12 @@ fn one_process_answers_for_all() {
     let saga = Saga::on(kafka.kcat());
     let data = TempDir::new().expect("a temporary directory can be made");
     quadrille(["topics", "apply"]).env("KAFKA_BOOTSTRAP_SERVERS", kafka.address()).run().exits(0);
+    let tokens = data.path().join("tokens");
+    fs::write(&tokens, "one act\n").expect("a temporary file can be written");
     let start = |services: &[&str], args: &[&str]| -> Program {
         let command = quadrille(["serve"].iter().chain(services).chain(args).copied());
         let command = command.arg("--data-dir").arg(data.path().display().to_string());
+        let command = command.env("HTTP_TOKEN_FILE", &tokens.display().to_string());
         command.env("KAFKA_BOOTSTRAP_SERVERS", kafka.address()).start()
     };
     let address = || format!("127.0.0.1:{}", free_port());
@@ -34,7 +37,8 @@ fn one_process_answers_for_all() {
     let peers =
         format!("payment=http://{payment_at},inventory=http://{inventory_at},tracker=http://{tracker_at}");
     let front = start(&["order", "shipping", "notification"], &["--http-peers", &peers]);
-    let http = Http::at(front.http());
+    // Its token is what the other processes ask for, too.
+    let http = Http::at(front.http()).with_token("one");
 
     http.post("/accounts/ada/deposits", &json!({"amount": 50_000, "currency": "EUR"})).is(202);
     http.post("/stock/tea/receipts", &json!({"quantity": 100})).is(202);
@@ -72,6 +76,14 @@ fn one_process_answers_for_all() {
     let ready = ["inventory", "notification", "order", "payment", "shipping", "tracker"];
     assert_eq!(states(), ready.map(|name| format!("{name} ready")));
 
+    // Where that is another, nothing is left out unsaid.
+    fs::write(&tokens, "another read\n").expect("a temporary file can be written");
+    payment.hangs_up();
+    wait::until("payment to know another token", Duration::from_secs(10), || {
+        let answer = http.get("/accounts/ada");
+        if answer.status == 401 { Ok(()) } else { Err(format!("{answer:?}")) }
+    });
+    http.get("/dead-letters").is_problem(503, &["payment", "401", "HTTP_TOKEN_FILE"]);
     payment.drains();
     http.get("/accounts/ada").is_problem(503, &["payment", &payment_at]);
     http.get("/dead-letters").is_problem(503, &["payment"]);
