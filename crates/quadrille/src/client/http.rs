@@ -1,14 +1,28 @@
 //! Requests to a running Quadrille, and what may go wrong with them.
 
-use std::{error, fmt, io::ErrorKind, thread, time::Duration};
+use std::{
+    env, error, fmt, fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
-use ureq::{Agent, http::Uri};
+use ureq::{
+    Agent, RequestBuilder,
+    http::{HeaderValue, Uri, header},
+    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
+};
 
-use crate::{cli::refuse_value, settings::without_secret};
+use crate::{
+    cli::refuse_value,
+    settings::{is_token, without_secret},
+};
 
 /// How long an answer may take. The server itself waits for Kafka before it answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -33,6 +47,19 @@ pub struct Server {
         global = true
     )]
     url: String,
+    /// For https, the authorities to trust [default: the system's]
+    #[arg(
+        long,
+        env = "QUADRILLE_CA_FILE",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Server",
+        global = true
+    )]
+    ca_file: Option<PathBuf>,
+    /// The bearer token to send [default: what QUADRILLE_TOKEN holds]
+    #[arg(long, value_name = "FILE", help_heading = "Server", global = true)]
+    token_file: Option<PathBuf>,
 }
 
 impl Server {
@@ -41,7 +68,7 @@ impl Server {
     pub fn client(&self) -> Client {
         let Some(url) = usable(&self.url) else {
             refuse_value(format!(
-                "QUADRILLE_URL (or --url) is '{}'; allowed is http://HOST:PORT, without a user: https is not supported",
+                "QUADRILLE_URL (or --url) is '{}'; allowed is http://HOST:PORT or https://HOST:PORT, without a user",
                 without_secret(&self.url)
             ))
         };
@@ -52,10 +79,74 @@ impl Server {
             .proxy(None)
             .timeout_connect(Some(CONNECT_LIMIT))
             .timeout_global(Some(ANSWER_LIMIT))
-            .user_agent(concat!("quadrille/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Client { agent: config.new_agent(), url }
+            .user_agent(concat!("quadrille/", env!("CARGO_PKG_VERSION")));
+        let config = if is_https(&url) { config.tls_config(self.tls()) } else { config };
+        Client { agent: config.build().new_agent(), url, authorization: self.authorization() }
     }
+
+    fn tls(&self) -> TlsConfig {
+        let authorities = match &self.ca_file {
+            Some(file) => authorities(file).unwrap_or_else(|error| {
+                refuse_value(format!(
+                    "QUADRILLE_CA_FILE (or --ca-file) is '{}', which can't be used: {error:#}",
+                    file.display()
+                ))
+            }),
+            // Without any, no server is trusted, and what to do about that is said then.
+            None => rustls_native_certs::load_native_certs()
+                .certs
+                .iter()
+                .map(|authority| Certificate::from_der(authority).to_owned())
+                .collect(),
+        };
+        TlsConfig::builder()
+            .root_certs(RootCerts::new_with_certs(&authorities))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build()
+    }
+
+    fn authorization(&self) -> Option<HeaderValue> {
+        let (place, token) = match &self.token_file {
+            Some(file) => {
+                let place = format!("--token-file is '{}'", file.display());
+                let token = fs::read_to_string(file)
+                    .unwrap_or_else(|error| refuse_value(format!("{place}, which can't be read: {error}")));
+                (place, token)
+            }
+            None => {
+                let token = env::var_os("QUADRILLE_TOKEN").filter(|token| !token.is_empty())?;
+                ("QUADRILLE_TOKEN is set".to_owned(), token.to_string_lossy().into_owned())
+            }
+        };
+        let token = token.trim();
+        let header = HeaderValue::try_from(format!("Bearer {token}")).ok().filter(|_| is_token(token));
+        let mut header = header.unwrap_or_else(|| {
+            refuse_value(format!(
+                "{place}, and does not hold one bearer token, which is of A-Z a-z 0-9 - . _ ~ + / and = at its end"
+            ))
+        });
+        header.set_sensitive(true);
+        Some(header)
+    }
+}
+
+/// The certificates of a PEM file.
+fn authorities(file: &Path) -> Result<Vec<Certificate<'static>>> {
+    let pem = fs::read(file).context("it can't be read")?;
+    let mut authorities = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(authority) = item.context("it is not PEM")? {
+            authorities.push(authority);
+        }
+    }
+    if authorities.is_empty() {
+        bail!("it holds no certificate in PEM");
+    }
+    Ok(authorities)
+}
+
+fn is_https(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// The URL without a slash at its end, if it is one that a request can be sent to.
@@ -64,7 +155,8 @@ fn usable(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let authority = uri.authority()?.as_str();
     let port = authority.rsplit(']').next()?.split_once(':').map(|(_, port)| port);
-    let is_plain = uri.scheme_str() == Some("http") && uri.query().is_none() && !url.contains('#');
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    let is_plain = is_http && uri.query().is_none() && !url.contains('#');
     let is_address = !uri.host()?.is_empty() && !authority.contains('@');
     let has_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
     (is_plain && is_address && has_port).then(|| url.to_owned())
@@ -74,18 +166,19 @@ fn usable(url: &str) -> Option<String> {
 pub struct Client {
     agent: Agent,
     url: String,
+    authorization: Option<HeaderValue>,
 }
 
 impl Client {
     /// Asks for something; again if the connection breaks.
     pub fn get(&self, path: &str) -> Result<Answer, Unreachable> {
-        self.persist(path, || self.agent.get(self.to(path)).call())
+        self.persist(path, || self.authorized(self.agent.get(self.to(path))).call())
     }
 
     /// Sends something that may arrive twice; again if the connection breaks.
     pub fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Result<Answer, Unreachable> {
         self.persist(path, || {
-            let request = self.agent.post(self.to(path));
+            let request = self.authorized(self.agent.post(self.to(path)));
             let request = match key {
                 Some(key) => request.header("Idempotency-Key", key),
                 None => request,
@@ -96,7 +189,14 @@ impl Client {
 
     /// Asks to do something that is not to be done twice.
     pub fn post_once(&self, path: &str) -> Result<Answer, Unreachable> {
-        self.attempt(path, || self.agent.post(self.to(path)).send_empty())
+        self.attempt(path, || self.authorized(self.agent.post(self.to(path))).send_empty())
+    }
+
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.authorization {
+            Some(authorization) => request.header(header::AUTHORIZATION, authorization),
+            None => request,
+        }
     }
 
     fn to(&self, path: &str) -> String {
@@ -129,6 +229,7 @@ impl Client {
             why: Why::of(&error),
             error: match error {
                 ureq::Error::Io(error) => error.to_string(),
+                ureq::Error::Rustls(error) => error.to_string(),
                 error => error.to_string(),
             },
         })
@@ -153,6 +254,10 @@ enum Why {
     Silent,
     /// The same, and the connection is gone.
     Broken,
+    /// It is not who it should be.
+    Untrusted,
+    /// It does not speak TLS as it should.
+    NoTls,
 }
 
 impl Why {
@@ -162,6 +267,8 @@ impl Why {
             | ureq::Error::ConnectionFailed
             | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => Why::NobodyThere,
             ureq::Error::Timeout(_) => Why::Silent,
+            ureq::Error::Rustls(error) => Why::of_tls(error),
+            ureq::Error::Io(error) if let Some(error) = tls_error(error) => Why::of_tls(error),
             ureq::Error::Io(error) => match error.kind() {
                 ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
                     Why::NobodyThere
@@ -171,12 +278,23 @@ impl Why {
             _ => Why::Broken,
         }
     }
+
+    fn of_tls(error: &rustls::Error) -> Why {
+        match error {
+            rustls::Error::InvalidCertificate(_) => Why::Untrusted,
+            _ => Why::NoTls,
+        }
+    }
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 impl Unreachable {
     /// Whether nothing was sent, so that nothing can have come of it.
     pub fn is_nobody_there(&self) -> bool {
-        matches!(self.why, Why::NobodyThere)
+        matches!(self.why, Why::NobodyThere | Why::Untrusted | Why::NoTls)
     }
 }
 
@@ -203,6 +321,11 @@ impl fmt::Display for Unreachable {
                     "the connection to {url} broke before an answer came ({error}): is it still running?"
                 )
             }
+            Why::Untrusted => write!(
+                f,
+                "whoever answers at {url} can't be trusted ({error}): QUADRILLE_CA_FILE (or --ca-file) says whom to trust"
+            ),
+            Why::NoTls => write!(f, "no TLS connection to {url} ({error}): is https served there?"),
         }
     }
 }
@@ -237,8 +360,11 @@ impl Answer {
     }
 
     fn problem(self) -> anyhow::Error {
+        // A proxy may ask for it as well, in words of its own.
+        let hint = if self.status == 401 { "; QUADRILLE_TOKEN, or --token-file, holds a token" } else { "" };
         match serde_json::from_str::<Problem>(&self.body) {
-            Ok(problem) => anyhow!(problem.sentence()),
+            Ok(problem) => anyhow!("{}{hint}", problem.sentence()),
+            Err(_) if self.status == 401 => anyhow!("{} answers 401{hint}", self.request),
             Err(_) => anyhow!("{} answers {}: is that a Quadrille?", self.request, self.status),
         }
     }
@@ -300,10 +426,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_plain_http_url_can_be_used() {
-        for good in
-            ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:8080", "http://host:1/quadrille"]
-        {
+    fn only_a_plain_url_can_be_used() {
+        for good in [
+            "http://127.0.0.1:8080",
+            "http://localhost",
+            "http://[::1]:8080",
+            "https://host:1/quadrille",
+            "HTTPS://host",
+        ] {
             assert_eq!(usable(good).as_deref(), Some(good));
         }
         assert_eq!(usable("http://host:8080/").as_deref(), Some("http://host:8080"));
@@ -311,7 +441,8 @@ mod tests {
             "",
             "http://",
             "127.0.0.1:8080",
-            "https://host",
+            "ftp://host",
+            "https://ada:secret@host",
             "http://ada:secret@host",
             "http://host:http",
             "http://host:70000",
