@@ -35,10 +35,11 @@ mod view;
 use crate::{Said, Service};
 
 pub use answers::{Answers, Kinds};
+pub use ledger::Record;
 pub use reactions::{Reaction, Reactions};
 pub use search::{Report, Verdict};
 pub use story::Violation;
-pub use view::{Record, View};
+pub use view::View;
 
 type Check<'a> = Box<dyn Fn(&View) -> Result<(), String> + 'a>;
 

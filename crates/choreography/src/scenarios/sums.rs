@@ -9,8 +9,6 @@ use contract::{
 use saga::{Message, explorer::View};
 use serde_json::Value;
 
-use super::rules::text;
-
 /// The accounts and stock levels are what the services' own events add up to.
 pub(super) fn add_up(view: &View) -> Result<(), String> {
     // What was put in, is set aside, and has gone.
@@ -34,11 +32,10 @@ pub(super) fn add_up(view: &View) -> Result<(), String> {
         if record.topic == topics::PAYMENTS {
             add(&mut money, number(&record.data, "amount"));
         } else if record.kind == StockReceived::TYPE {
-            add(stock.entry(text(record, "sku")).or_default(), number(&record.data, "quantity"));
+            add(stock.entry(sku(&record.data)).or_default(), number(&record.data, "quantity"));
         } else {
             for line in record.data["items"].as_array().into_iter().flatten() {
-                let sku = line["sku"].as_str().unwrap_or("");
-                add(stock.entry(sku).or_default(), number(line, "quantity"));
+                add(stock.entry(sku(line)).or_default(), number(line, "quantity"));
             }
         }
     }
@@ -81,6 +78,10 @@ pub(super) fn nothing_set_aside(view: &View) -> Result<(), String> {
         Some((key, row)) => Err(format!("at the end something of {key} is still set aside: {row}")),
         None => Ok(()),
     }
+}
+
+fn sku(data: &Value) -> &str {
+    data["sku"].as_str().unwrap_or("")
 }
 
 fn number(data: &Value, field: &str) -> i64 {

@@ -1,9 +1,8 @@
 //! Records and logs, each known by a number.
 
-use super::{
-    intern::{Interner, Table, index},
-    view::Record,
-};
+use serde_json::Value;
+
+use super::intern::{Interner, Table, index};
 use crate::{Said, Service};
 
 /// A message that may come to stand in a log.
@@ -13,6 +12,23 @@ pub(super) struct Saying {
     /// The record's id where someone wrote it; a service's record is named by where it stands.
     pub id: Option<String>,
     /// The service that says it; `None` for someone else.
+    pub by: Option<&'static str>,
+}
+
+/// A record in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The topic.
+    pub topic: &'static str,
+    /// The message's type.
+    pub kind: &'static str,
+    /// The record's key.
+    pub key: String,
+    /// The record's id.
+    pub id: String,
+    /// The message's data.
+    pub data: Value,
+    /// The service that said it; `None` where someone else wrote it.
     pub by: Option<&'static str>,
 }
 

@@ -4,24 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::space::{Space, State};
-
-/// A record in a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The topic.
-    pub topic: &'static str,
-    /// The message's type.
-    pub kind: &'static str,
-    /// The record's key.
-    pub key: String,
-    /// The record's id.
-    pub id: String,
-    /// The message's data.
-    pub data: Value,
-    /// The service that said it; `None` where someone else wrote it.
-    pub by: Option<&'static str>,
-}
+use super::{
+    ledger::{EMPTY, Record},
+    space::{Space, State},
+};
 
 /// The logs and the rows, at one moment.
 pub struct View<'a> {
@@ -39,7 +25,7 @@ impl<'a> View<'a> {
     /// The log of this key in this topic.
     pub fn log(&self, topic: &str, key: &str) -> impl Iterator<Item = &'a Record> + use<'a> {
         let View { space, state } = *self;
-        let log = space.log(topic, key).map_or(super::ledger::EMPTY, |slot| state.get(slot));
+        let log = space.log(topic, key).map_or(EMPTY, |slot| state.get(slot));
         space.ledger.log(log).iter().map(|r| space.ledger.record(*r))
     }
 
