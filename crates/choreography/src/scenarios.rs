@@ -15,7 +15,7 @@ use saga::{Message, Said, Service, explorer::Explorer, map::Map};
 
 use crate::{Settings, services};
 
-pub use false_events::false_events;
+pub use false_events::{false_events, pairs_of_false_events};
 use shop::{ENOUGH, PLENTY, Shop, order};
 
 /// One thing to try.
@@ -32,8 +32,10 @@ pub struct Scenario {
     moments: Vec<(&'static str, Said)>,
     /// A service, and the type of the records that it can't read.
     pub unusable: Option<(&'static str, &'static str)>,
-    /// Whether someone who is not its service may write a message about the first order.
-    pub has_false_event: bool,
+    /// Whether someone else may write a message, too: some of it may come to be a dead letter.
+    pub is_disturbed: bool,
+    /// How many of those messages are events, written in the name of a service.
+    false_events: usize,
     without: Vec<&'static str>,
     patient: bool,
 }
@@ -85,10 +87,7 @@ pub fn wide() -> Vec<Scenario> {
 
 /// What takes minutes: two false events about one order, and all that may happen to two orders.
 pub fn widest() -> Vec<Scenario> {
-    let mut scenarios = Vec::new();
-    for (i, one) in false_events(&outcomes()[0]).iter().enumerate() {
-        scenarios.extend(false_events(one).drain(i..));
-    }
+    let mut scenarios = pairs_of_false_events();
     scenarios.extend(with_and_without_cancellation(competing()));
     scenarios
 }
@@ -192,7 +191,8 @@ impl Scenario {
             placed_at_any_moment: false,
             moments: Vec::new(),
             unusable: None,
-            has_false_event: false,
+            is_disturbed: false,
+            false_events: 0,
             without: Vec::new(),
             patient: false,
         }
@@ -204,9 +204,9 @@ impl Scenario {
         scenario
     }
 
-    /// Whether nobody but the services may write events about this order.
-    fn tells_the_truth_about(&self, order_id: &str) -> bool {
-        !self.has_false_event || *self.orders[0].order_id != *order_id
+    /// How many events about this order may be written by someone who is not their service.
+    fn false_events_about(&self, order_id: &str) -> usize {
+        if *self.orders[0].order_id == *order_id { self.false_events } else { 0 }
     }
 
     /// The customer may cancel the first order at any moment, also before it is placed.
@@ -229,13 +229,27 @@ impl Scenario {
         self
     }
 
+    /// Someone may give this command at any moment; it may save an order that fails.
+    #[must_use]
+    fn with_another_command(self, command: Said) -> Self {
+        let ending = match self.ending {
+            Ending::Fails { .. } | Ending::Depends => Ending::Depends,
+            Ending::Completes => Ending::Completes,
+        };
+        Scenario { ending, ..self }.disturbed_by("another", command)
+    }
+
     /// Someone may write this about the first order at any moment, also before it is placed.
     #[must_use]
-    fn with_false_event(mut self, event: Said) -> Self {
-        self.name += &format!(", false {}", event.kind);
+    fn with_false_event(self, event: Said) -> Self {
+        Scenario { false_events: self.false_events + 1, ..self }.disturbed_by("false", event)
+    }
+
+    fn disturbed_by(mut self, what: &str, message: Said) -> Self {
+        self.name += &format!(", {what} {}", message.kind);
         self.placed_at_any_moment = true;
-        self.has_false_event = true;
-        self.moments.push(("false-event", event));
+        self.is_disturbed = true;
+        self.moments.push(("someone-elses", message));
         self
     }
 
@@ -278,7 +292,7 @@ impl Scenario {
         if self.patient {
             explorer = explorer.patient();
         }
-        if self.has_false_event {
+        if self.false_events > 0 {
             explorer = explorer.waiting_is_fine();
         }
         explorer.always(|view| rules::always(self, view)).at_rest(|view| rules::at_rest(self, view))

@@ -19,7 +19,7 @@ fn hold(cases: &[Scenario]) {
         let as_expected = report.dead_letters.is_empty() == case.unusable.is_none();
         if report.verdict != Verdict::Holds {
             wrong.push(format!("{}: {report}", case.name));
-        } else if !as_expected && !case.has_false_event {
+        } else if !as_expected && !case.is_disturbed {
             wrong.push(format!("{}: dead letters are {:?}", case.name, report.dead_letters));
         }
     }

@@ -10,16 +10,35 @@ use contract::{
 };
 use saga::Said;
 
+use crate::{Settings, services};
+
 use super::{
-    Scenario,
+    Scenario, outcomes,
     shop::{ENOUGH, amount, currency, deposit, id, order, quantity, receipt},
 };
 
 /// For each type of the contract, this scenario with a false message of it at any moment.
 pub fn false_events(scenario: &Scenario) -> Vec<Scenario> {
-    let events = commands().into_iter().chain(of_orders()).chain(of_payments());
-    let events = events.chain(of_inventory()).chain(of_shipments());
-    events.map(|event| scenario.clone().with_false_event(event)).collect()
+    with_each(scenario, |_| true)
+}
+
+/// Any two of them about an order that would complete, in either order. Left out are those that no
+/// service hears, since they change nothing, and the same twice, which is a repeat.
+pub fn pairs_of_false_events() -> Vec<Scenario> {
+    let services = services(&Settings::default());
+    let is_heard = |said: &Said| services.iter().any(|s| s.hears().any(|ear| ear.kind == said.kind));
+    let one = with_each(&outcomes()[0], is_heard);
+    let others = |(i, one)| with_each(one, is_heard).split_off(i + 1);
+    one.iter().enumerate().flat_map(others).collect()
+}
+
+/// This scenario with each false message that is `wanted`, always in the same order.
+fn with_each(scenario: &Scenario, wanted: impl Fn(&Said) -> bool) -> Vec<Scenario> {
+    let commands = commands().into_iter().filter(&wanted);
+    let events = [of_orders(), of_payments(), of_inventory(), of_shipments()].into_iter().flatten();
+    let with_commands = commands.map(|command| scenario.clone().with_another_command(command));
+    let with_events = events.filter(&wanted).map(|event| scenario.clone().with_false_event(event));
+    with_commands.chain(with_events).collect()
 }
 
 /// Commands are anyone's to write: these are only not the customer's.

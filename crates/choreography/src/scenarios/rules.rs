@@ -1,7 +1,15 @@
 //! What must hold, whatever happens: section 5 of the contract.
 //!
-//! What a service said counts, not what someone else wrote in its name: a false event may mislead
-//! an order, but it may not end it twice, do or undo a step twice, or make the sums wrong.
+//! What a service said counts, not what someone else wrote in its name. How much must hold depends
+//! on how many false events there are about an order:
+//!
+//! | | none | one | several |
+//! | --- | --- | --- | --- |
+//! | it ends once; nothing is done, undone or closed twice, or both undone and closed | yes | yes | yes |
+//! | the sums add up; what ends or is to be cancelled leaves nothing set aside | yes | yes | yes |
+//! | the order service keeps to its own words | yes | yes | yes |
+//! | where it has completed everything is closed in the end, where it is cancelled nothing | yes | yes | no |
+//! | it ends; what the services say of each other is so, and said at its time | yes | no | no |
 
 use std::collections::BTreeSet;
 
@@ -55,7 +63,8 @@ const ONCE: [&str; 18] = [
 pub(super) fn always(scenario: &Scenario, view: &View) -> Result<(), String> {
     for order in orders(scenario, view) {
         order.nothing_twice()?;
-        if scenario.tells_the_truth_about(order.id) {
+        order.order_service_keeps_its_word()?;
+        if scenario.false_events_about(order.id) == 0 {
             order.says_what_is_so()?;
         }
     }
@@ -66,15 +75,19 @@ pub(super) fn always(scenario: &Scenario, view: &View) -> Result<(), String> {
 pub(super) fn at_rest(scenario: &Scenario, view: &View) -> Result<(), String> {
     let orders = orders(scenario, view);
     for order in &orders {
-        order.leaves_nothing_behind()?;
+        order.leaves_nothing_set_aside()?;
+        if scenario.false_events_about(order.id) <= 1 {
+            order.is_closed_as_it_ended()?;
+        }
     }
-    let placed = |order: &OrderLog| order.said(OrderPlaced::TYPE) && scenario.tells_the_truth_about(order.id);
+    let placed =
+        |order: &OrderLog| order.said(OrderPlaced::TYPE) && scenario.false_events_about(order.id) == 0;
     let orders: Vec<OrderLog> = orders.into_iter().filter(placed).collect();
     let notifies = !scenario.without.contains(&"notification");
     for order in &orders {
         order.has_ended(notifies)?;
     }
-    if !scenario.has_false_event {
+    if scenario.false_events == 0 {
         sums::nothing_set_aside(view)?;
     }
     ends_as_meant(scenario, &orders)
@@ -130,28 +143,52 @@ impl<'a> OrderLog<'a> {
         Ok(())
     }
 
-    /// Where everyone tells the truth, what an event says is so.
-    fn says_what_is_so(&self) -> Result<(), String> {
+    /// What the order service says of its own doing is so, whatever others tell it: what it
+    /// confirmed it does not cancel, it completes what it confirmed and nothing else, the reason to
+    /// cancel is one that it heard, each `CancelOrder` is answered at most once, and after the end
+    /// it says nothing more.
+    fn order_service_keeps_its_word(&self) -> Result<(), String> {
         let requested = self.first(OrderCancellationRequested::TYPE);
         let confirmed = self.said(OrderConfirmed::TYPE);
         let both = confirmed && requested.is_some();
         self.require(!both, || "it is confirmed and to be cancelled".to_owned())?;
+        let fine = confirmed || !self.said(OrderCompleted::TYPE);
+        self.require(fine, || "it is completed and was not confirmed".to_owned())?;
+        if let Some(cancelled) = self.first(OrderCancelled::TYPE) {
+            self.require(!confirmed, || "it is cancelled after it was confirmed".to_owned())?;
+            let written = |kind| self.records.iter().any(|r| r.kind == kind);
+            let reason = text(cancelled, "reason");
+            let happened = match reason {
+                "payment_declined" => written(PaymentDeclined::TYPE),
+                "out_of_stock" => written(StockRejected::TYPE),
+                "shipment_refused" => written(ShipmentRefused::TYPE),
+                _ => requested.is_some_and(|r| text(r, "reason") == reason),
+            };
+            self.require(happened, || format!("it is cancelled because of {reason}, which did not happen"))?;
+        }
+        let mut own = self.records.iter().filter(|r| r.topic == topics::ORDERS && r.by.is_some());
+        own.find(|r| matches!(r.kind, OrderCompleted::TYPE | OrderCancelled::TYPE));
+        let late = own.find(|r| r.kind != OrderCancellationRejected::TYPE);
+        self.require(late.is_none(), || {
+            format!("after the order has ended, {} is said", late.map_or("", |r| r.kind))
+        })?;
+        let cancelled = self.records.iter().filter(|r| r.kind == CancelOrder::TYPE).count();
+        let by_customer = requested.is_some_and(|r| text(r, "reason") == "customer_request");
+        let answers = self.all(OrderCancellationRejected::TYPE).count() + usize::from(by_customer);
+        self.require(answers <= cancelled, || "one CancelOrder is answered twice".to_owned())
+    }
+
+    /// Where everyone tells the truth, what an event says of the others is so.
+    fn says_what_is_so(&self) -> Result<(), String> {
+        let confirmed = self.said(OrderConfirmed::TYPE);
         if self.said(OrderCompleted::TYPE) {
             let closings = STEPS.iter().all(|[_, _, closed]| self.said(closed));
-            self.require(confirmed && closings, || "it is completed before everyone has closed".to_owned())?;
+            self.require(closings, || "it is completed before everyone has closed".to_owned())?;
         }
         for [_, _, closed] in STEPS {
             let fine = confirmed || !self.said(closed);
             self.require(fine, || format!("{closed} is said before the order is confirmed"))?;
         }
-        let ended =
-            self.records.iter().position(|r| matches!(r.kind, OrderCompleted::TYPE | OrderCancelled::TYPE));
-        let later = ended.map_or(&[][..], |end| &self.records[end + 1..]);
-        let late =
-            later.iter().find(|r| r.topic == topics::ORDERS && r.kind != OrderCancellationRejected::TYPE);
-        self.require(late.is_none(), || {
-            format!("after the order has ended, {} is said", late.map_or("", |r| r.kind))
-        })?;
         if let Some(cancelled) = self.first(OrderCancelled::TYPE) {
             self.cancelled_rightly(cancelled)?;
         }
@@ -163,50 +200,47 @@ impl<'a> OrderLog<'a> {
             let fine = self.said(ending) && text(sent, "customer_id") == "ada";
             self.require(fine, || format!("the notification is wrong: {}", sent.data))?;
         }
-        let cancelled = self.records.iter().filter(|r| r.kind == CancelOrder::TYPE).count();
-        let by_customer = requested.is_some_and(|r| text(r, "reason") == "customer_request");
-        let answers = self.all(OrderCancellationRejected::TYPE).count() + usize::from(by_customer);
-        self.require(answers <= cancelled, || "one CancelOrder is answered twice".to_owned())
+        Ok(())
     }
 
-    /// Everything is undone, `compensated` names exactly what undid something, and the reason is
-    /// something that happened.
+    /// Everything is undone, and `compensated` names exactly what undid something.
     fn cancelled_rightly(&self, cancelled: &Record) -> Result<(), String> {
-        self.require(!self.said(OrderConfirmed::TYPE), || {
-            "it is cancelled after it was confirmed".to_owned()
-        })?;
         let mut undoing = Vec::new();
-        for [done, undone, _] in STEPS {
-            let undoes = self.first(undone).is_some_and(undoes);
-            let open = self.said(done) && !undoes;
-            self.require(!open, || format!("it is cancelled, and {done} is not undone"))?;
-            undoing.extend(undoes.then_some(undone));
+        for step @ [done, undone, _] in STEPS {
+            self.require(!self.is_open(step), || format!("it is cancelled, and {done} is not undone"))?;
+            undoing.extend(self.first(undone).is_some_and(undoes).then_some(undone));
         }
         let fine = cancelled.data["compensated"] == Value::from(undoing.clone());
         self.require(fine, || {
             format!("compensated is {}, but {undoing:?} undid something", cancelled.data["compensated"])
-        })?;
-        let reason = text(cancelled, "reason");
-        let requested = self.first(OrderCancellationRequested::TYPE).map(|r| text(r, "reason"));
-        let happened = match reason {
-            "payment_declined" => self.said(PaymentDeclined::TYPE),
-            "out_of_stock" => self.said(StockRejected::TYPE),
-            "shipment_refused" => self.said(ShipmentRefused::TYPE),
-            _ => requested == Some(reason),
-        };
-        self.require(happened, || format!("it is cancelled because of {reason}, which did not happen"))
+        })
     }
 
-    /// Once a cancellation is requested or an order cancelled, by whomever, nothing stays set aside.
-    /// And an order that ends in spite of a false event ends like any other, in the end.
-    fn leaves_nothing_behind(&self) -> Result<(), String> {
+    /// Whether a step was done, and is neither undone nor closed.
+    fn is_open(&self, [done, undone, closed]: [&str; 3]) -> bool {
+        self.said(done) && !self.said(closed) && !self.first(undone).is_some_and(undoes)
+    }
+
+    /// Once a cancellation is requested or an order cancelled, by whomever, and once an order has
+    /// completed, nothing stays set aside.
+    fn leaves_nothing_set_aside(&self) -> Result<(), String> {
         let to_be_undone = [OrderCancellationRequested::TYPE, OrderCancelled::TYPE];
         let to_be_undone = self.records.iter().any(|r| to_be_undone.contains(&r.kind));
-        for [done, undone, closed] in STEPS {
-            let open = self.said(done) && !self.said(closed) && !self.first(undone).is_some_and(undoes);
+        for step in STEPS {
+            let (done, open) = (step[0], self.is_open(step));
             self.require(!(open && to_be_undone), || {
                 format!("it is to be cancelled, and {done} is never undone")
             })?;
+            let fine = !open || !self.said(OrderCompleted::TYPE);
+            self.require(fine, || format!("it is completed, and {done} is never closed"))?;
+        }
+        Ok(())
+    }
+
+    /// An order that has completed is closed by everyone, if late, and one that was cancelled by
+    /// nobody.
+    fn is_closed_as_it_ended(&self) -> Result<(), String> {
+        for [_, _, closed] in STEPS {
             let fine = self.said(closed) || !self.said(OrderCompleted::TYPE);
             self.require(fine, || format!("it is completed, and {closed} is never said"))?;
             let fine = !self.said(closed) || !self.said(OrderCancelled::TYPE);
@@ -221,10 +255,8 @@ impl<'a> OrderLog<'a> {
         self.require(completed || cancelled, || "it never ends".to_owned())?;
         let fine = completed || !self.said(OrderConfirmed::TYPE);
         self.require(fine, || "it was confirmed and did not complete".to_owned())?;
-        for [done, undone, closed] in STEPS {
-            let finished = self.first(undone).is_some_and(undoes) || self.said(closed);
-            let fine = !self.said(done) || finished;
-            self.require(fine, || format!("{done} is neither undone nor closed"))?;
+        for step in STEPS {
+            self.require(!self.is_open(step), || format!("{} is neither undone nor closed", step[0]))?;
         }
         let knows = self.said(NotificationSent::TYPE) == notifies;
         self.require(knows, || "the customer was not notified".to_owned())?;
@@ -244,7 +276,7 @@ fn step_id(event: &Record) -> Option<&str> {
     STEP_IDS.iter().find_map(|field| event.data.get(field)?.as_str())
 }
 
-pub(super) fn text<'a>(record: &'a Record, field: &str) -> &'a str {
+fn text<'a>(record: &'a Record, field: &str) -> &'a str {
     record.data[field].as_str().unwrap_or("")
 }
 

@@ -2,10 +2,14 @@
 
 mod mutants;
 
-use choreography::{Settings, scenarios, services};
+use choreography::{
+    Settings,
+    scenarios::{self, Scenario},
+    services,
+};
 use saga::{Service, explorer::Violation};
 
-use mutants::{Mutant, Question, mutants};
+use mutants::{Mutant, Question, mutants, mutants_for_pairs};
 
 /// The five services, one participant wrong.
 fn services_with(mutant: &Mutant) -> [Service; 5] {
@@ -22,7 +26,11 @@ fn services_with(mutant: &Mutant) -> [Service; 5] {
 
 /// The first scenario that finds it, and the story.
 fn find(mutant: &Mutant) -> Option<(String, Violation)> {
-    scenarios::quick().into_iter().find_map(|scenario| {
+    find_in(scenarios::quick(), mutant)
+}
+
+fn find_in(scenarios: Vec<Scenario>, mutant: &Mutant) -> Option<(String, Violation)> {
+    scenarios.into_iter().find_map(|scenario| {
         let report = scenario.explorer(services_with(mutant)).explore();
         report.violation().cloned().map(|violation| (scenario.name.clone(), violation))
     })
@@ -40,6 +48,26 @@ fn every_mutant_is_found() {
         }
     }
     assert!(missed.is_empty(), "these are wrong, and no scenario finds it: {missed:#?}");
+}
+
+/// What one false event can't bring about is found with two.
+#[test]
+fn every_mutant_for_a_pair_of_false_events_is_found_by_the_pair_and_not_by_either() {
+    for ([one, other], mutant) in mutants_for_pairs() {
+        let named = |mut scenarios: Vec<Scenario>, names: &[String]| {
+            scenarios.retain(|s| names.contains(&s.name));
+            assert_eq!(scenarios.len(), names.len(), "there is a scenario for each of {names:?}");
+            scenarios
+        };
+        let either = [one, other].map(|event| format!("completes, false {event}"));
+        let both = format!("completes, false {one}, false {other}");
+        let of_one = named(scenarios::false_events(&scenarios::outcomes()[0]), &either);
+        let of_two = named(scenarios::pairs_of_false_events(), &[both]);
+        assert_eq!(find_in(of_one, &mutant), None, "one false event is enough for '{}'", mutant.name);
+        let (_, violation) = find_in(of_two, &mutant)
+            .unwrap_or_else(|| panic!("'{}' is wrong, and the pair does not find it", mutant.name));
+        println!("\n{}:\n{violation}", mutant.name);
+    }
 }
 
 /// What a reader sees when something is wrong.

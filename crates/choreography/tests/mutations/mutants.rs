@@ -1,6 +1,9 @@
 //! Services that are wrong in one small way.
 
-use saga::{Outcome, Stop, Timer};
+use contract::{
+    CancelReason, CancellationRejectReason, Id, OrderCancellationRejected, OrderCancelled, OrderCompleted,
+};
+use saga::{Outcome, Said, Stop, Timer};
 use serde_json::{Value, json};
 
 /// Something that a participant is about to decide.
@@ -61,6 +64,26 @@ fn idle(outcome: Outcome, kind: &str) -> Outcome {
     if says(&outcome, kind) { nothing() } else { outcome }
 }
 
+/// Says this, too.
+fn also(mut outcome: Outcome, message: impl Into<Said>) -> Outcome {
+    outcome.said.push(message.into());
+    outcome
+}
+
+/// Whether it decides something, and knows all of this then.
+fn comes_to(outcome: &Outcome, words: &[&str]) -> bool {
+    outcome.next.as_ref().is_some_and(|(next, _)| words.iter().all(|words| next.contains(words)))
+}
+
+fn order_1() -> Id {
+    Id::try_from("order-1").expect("it is an id")
+}
+
+fn cancelled() -> OrderCancelled {
+    let reason = CancelReason::CustomerRequest;
+    OrderCancelled { order_id: order_1(), reason, compensated: Vec::new() }
+}
+
 fn nothing() -> Outcome {
     let (said, rows) = (Vec::new(), Vec::new());
     Outcome { next: None, said, rows, timer: Timer::Keep, ignored: Some("wrongly") }
@@ -88,6 +111,37 @@ pub fn mutants() -> Vec<Mutant> {
     mutants.extend(of_inventory());
     mutants.extend(of_shipping_and_notification());
     mutants
+}
+
+/// Wrong only where two events are false, and those two.
+pub fn mutants_for_pairs() -> Vec<([&'static str; 2], Mutant)> {
+    vec![
+        (
+            ["StockRejected", "ShipmentRefused"],
+            mutant("order", "cancels a confirmed order that fails twice", |q| {
+                let right = q.right()?;
+                let fails = [r#""status":"confirmed""#, r#""rejected":true"#, r#""refused":true"#];
+                Ok(if comes_to(&right, &fails) { also(right, cancelled()) } else { right })
+            }),
+        ),
+        (
+            ["PaymentCaptured", "StockCommitted"],
+            mutant("order", "completes an order that is to be cancelled when two have closed", |q| {
+                let right = q.right()?;
+                let closes = [r#""status":"cancelling""#, r#""captured":true"#, r#""committed":true"#];
+                let completed = OrderCompleted { order_id: order_1() };
+                Ok(if comes_to(&right, &closes) { also(right, completed) } else { right })
+            }),
+        ),
+        (
+            ["PaymentVoided", "StockReleased"],
+            mutant("order", "takes two answers for a cancellation that nobody asked for", |q| {
+                let right = q.right()?;
+                let answers = [r#""status":"placed""#, r#""voided":"Undone""#, r#""released":"Undone""#];
+                Ok(if comes_to(&right, &answers) { also(right, cancelled()) } else { right })
+            }),
+        ),
+    ]
 }
 
 fn of_order() -> Vec<Mutant> {
@@ -159,6 +213,13 @@ fn of_order() -> Vec<Mutant> {
                 return Ok(nothing());
             }
             Ok(right)
+        }),
+        mutant("order", "rejects a cancellation that nobody asked for", |q| {
+            let right = q.right()?;
+            let (order_id, reason) = (order_1(), CancellationRejectReason::AlreadyConfirmed);
+            let fails_late = comes_to(&right, &[r#""status":"confirmed""#, r#""rejected":true"#]);
+            let rejected = OrderCancellationRejected { order_id, reason };
+            Ok(if fails_late { also(right, rejected) } else { right })
         }),
         mutant("order", "starts no deadline", |q| Ok(Outcome { timer: Timer::Keep, ..q.right()? })),
     ]
