@@ -1,13 +1,18 @@
 //! Tries every interleaving of the scenarios and prints a line for each: how long it took, and how
 //! many states there are.
 //!
-//!     cargo run --release -p choreography --example explore             what the tests try
-//!     cargo run --release -p choreography --example explore -- --all    and what takes minutes
+//!     cargo run --release -p choreography --example explore             most of it
+//!     cargo run --release -p choreography --example explore -- --all    and what takes longest
 //!     cargo run --release -p choreography --example explore -- --all refused    only some of it
 
-use std::{env, process::ExitCode, time::Instant};
+use std::{
+    env,
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
+};
 
-use choreography::{Settings, scenarios, services};
+use choreography::scenarios;
 use saga::explorer::Verdict;
 
 fn main() -> ExitCode {
@@ -20,14 +25,14 @@ fn main() -> ExitCode {
         cases.extend(scenarios::widest());
     }
     cases.retain(|case| words.iter().all(|word| case.name.contains(word)));
-    let (begin, mut states, mut wrong) = (Instant::now(), 0, 0);
-    for case in &cases {
-        let start = Instant::now();
-        let report = case.explorer(services(&Settings::default())).explore();
-        println!("{:7.2} s  {}: {report}", start.elapsed().as_secs_f64(), case.name);
-        states += report.states;
-        wrong += usize::from(report.verdict != Verdict::Holds);
-    }
+    let begin = Instant::now();
+    let (states, wrong) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    scenarios::explore(&cases, |case, report, took| {
+        println!("{:7.2} s  {}: {report}", took.as_secs_f64(), case.name);
+        states.fetch_add(report.states, Ordering::Relaxed);
+        wrong.fetch_add(usize::from(report.verdict != Verdict::Holds), Ordering::Relaxed);
+    });
+    let (states, wrong) = (states.into_inner(), wrong.into_inner());
     let seconds = begin.elapsed().as_secs_f64();
     println!("{seconds:7.2} s  {} cases, {states} states, {wrong} cases are wrong", cases.len());
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

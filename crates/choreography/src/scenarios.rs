@@ -7,11 +7,22 @@ mod rules;
 mod shop;
 mod sums;
 
+use std::{
+    num::NonZero,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
 use contract::{
     CancelOrder, OrderPlaced, PaymentAuthorized, PaymentDeclined, PlaceOrder, ShipmentRefused, StockRejected,
     StockReserved,
 };
-use saga::{Message, Said, Service, explorer::Explorer, map::Map};
+use saga::{
+    Message, Said, Service,
+    explorer::{Explorer, Report},
+    map::Map,
+};
 
 use crate::{Settings, services};
 
@@ -85,10 +96,11 @@ pub fn wide() -> Vec<Scenario> {
     scenarios
 }
 
-/// What takes minutes: two false events about one order, and all that may happen to two orders.
+/// What takes longest: two false events about one order, and all that may happen to two orders.
 pub fn widest() -> Vec<Scenario> {
-    let mut scenarios = pairs_of_false_events();
-    scenarios.extend(with_and_without_cancellation(competing()));
+    let mut scenarios = competing();
+    scenarios.extend(competing().into_iter().map(|s| s.with_cancellation().without("notification")));
+    scenarios.extend(pairs_of_false_events());
     scenarios
 }
 
@@ -142,6 +154,25 @@ pub fn outcomes() -> Vec<Scenario> {
         unusable("unusable OrderPlaced for inventory", "inventory", OrderPlaced::TYPE, Ending::Depends),
         unusable("unusable OrderPlaced for shipping", "shipping", OrderPlaced::TYPE, Ending::Depends),
     ]
+}
+
+/// Tries these on the five services, as many at a time as there are processors; `tell` hears of each
+/// when it is done: its report, and how long it took.
+pub fn explore(scenarios: &[Scenario], tell: impl Fn(&Scenario, &Report, Duration) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let start = Instant::now();
+            let report = scenario.explorer(services(&Settings::default())).explore();
+            tell(scenario, &report, start.elapsed());
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|threads| {
+        for _ in 0..processors {
+            threads.spawn(work);
+        }
+    });
 }
 
 /// Who reacts to what with what, in the normal course: nobody writes a false event, and every
