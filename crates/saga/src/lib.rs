@@ -64,6 +64,7 @@
 //! given(Table).when(asked()).then([Seated { guest: "ann".to_owned() }.into()]).when(asked()).then_nothing();
 //! ```
 
+mod decode;
 pub mod explorer;
 mod hears;
 pub mod map;
@@ -72,7 +73,8 @@ mod participant;
 mod service;
 pub mod testing;
 
-pub use hears::{Hears, decode, hears, hears_with_id, timer};
+pub use decode::decode;
+pub use hears::{Hears, hears, hears_with_id, timer};
 pub use message::{Message, Said};
 pub use participant::{Participant, Rows, Step, Stop, Timer, ignore, to};
 pub use service::{AnyParticipant, Arrival, Delivery, Ear, Outcome, RowCache, Service};
