@@ -165,19 +165,23 @@ mod tests {
             ("/items/0/quantity", json!(0), "items[0].quantity: 0 is not a quantity"),
             ("/items/0/quantity", json!(-1), "items[0].quantity: -1 is not a quantity"),
             ("/items/0/quantity", json!(1_000_001), "items[0].quantity: 1000001 is not a quantity"),
-            ("/items/0/quantity", json!(u64::MAX), "items[0].quantity: "),
-            ("/items/0/quantity", json!(1.5), "items[0].quantity: "),
-            ("/items/0/quantity", json!("2"), "items[0].quantity: "),
+            (
+                "/items/0/quantity",
+                json!(u64::MAX),
+                "items[0].quantity: 18446744073709551615 is a number out of range",
+            ),
+            ("/items/0/quantity", json!(1.5), "items[0].quantity: 1.5 is not a whole number"),
+            ("/items/0/quantity", json!("2"), "items[0].quantity: '2' is not a whole number"),
             ("/items/0/unit_price", json!(0), "items[0].unit_price: 0 is not an amount"),
             ("/items/0/unit_price", json!(-1), "items[0].unit_price: -1 is not an amount"),
             ("/items/0/unit_price", json!(i64::MAX), "items: the total is larger than 63 bits hold"),
             ("/items/0/sku", json!(""), "items[0].sku: '' is not an id"),
             ("/order_id", json!("a b"), "order_id: 'a b' is not an id"),
             ("/order_id", json!("x".repeat(65)), "order_id: "),
-            ("/order_id", json!(42), "order_id: "),
+            ("/order_id", json!(42), "order_id: 42 is not a string"),
             ("/customer_id", json!("\n"), "customer_id: '\\n' is not an id"),
             ("/currency", json!("eur"), "currency: 'eur' is not a currency code"),
-            ("/currency", json!(null), "currency: "),
+            ("/currency", json!(null), "currency: null is not a string"),
             ("/destination/country", json!(49), "destination.country: "),
             ("/items", json!([]), "items: an order has 1 to 100 items, not 0"),
         ] {
@@ -215,13 +219,13 @@ mod tests {
             ("/items/0", "unit_price"),
             ("/destination", "country"),
         ] {
-            assert_refused::<PlaceOrder>(&without(parent, field), &format!("missing field `{field}`"));
+            assert_refused::<PlaceOrder>(&without(parent, field), &format!("{field}: missing"));
         }
     }
 
     #[test]
     fn a_missing_field_is_named_with_where_it_is_missing() {
-        assert_refused::<PlaceOrder>(&without("/items/0", "sku"), "items[0]: missing field `sku`");
+        assert_refused::<PlaceOrder>(&without("/items/0", "sku"), "items[0].sku: missing");
     }
 
     #[test]
@@ -272,7 +276,7 @@ mod tests {
         let without: CancelOrder = read(&json!({"order_id": "order-42"})).unwrap();
         assert_eq!(serde_json::to_value(&without).unwrap(), json!({"order_id": "order-42"}));
         assert_refused::<CancelOrder>(&json!({"order_id": "order-42", "reason": 7}), "reason: ");
-        assert_refused::<CancelOrder>(&json!({"reason": "no"}), "missing field `order_id`");
+        assert_refused::<CancelOrder>(&json!({"reason": "no"}), "order_id: missing");
     }
 
     #[test]

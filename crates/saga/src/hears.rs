@@ -139,8 +139,8 @@ mod tests {
         let wrong = json!({"to": "ada", "pages": [{"lines": 1}, {"lines": 256}]});
         assert!(refusal(&wrong).starts_with("pages[1].lines: "), "{}", refusal(&wrong));
         let missing = json!({"to": "ada", "pages": [{}]});
-        assert_eq!(refusal(&missing), "pages[0]: missing field `lines`");
-        assert_eq!(refusal(&json!({"pages": []})), "missing field `to`");
+        assert_eq!(refusal(&missing), "pages[0].lines: missing");
+        assert_eq!(refusal(&json!({"pages": []})), "to: missing");
     }
 
     #[test]

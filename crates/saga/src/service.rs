@@ -382,7 +382,7 @@ mod tests {
     fn a_message_that_can_not_be_decoded_says_why() {
         let data = json!({"lamp": "hall"});
         let refused = lamp().listen(&Arrival::Message { kind: "Switched", id: "1", data: &data }).unwrap();
-        assert_eq!(refused.err().unwrap(), "missing field `house`");
+        assert_eq!(refused.err().unwrap(), "house: missing");
     }
 
     #[test]
