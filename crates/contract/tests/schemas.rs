@@ -135,13 +135,7 @@ enum Refusal {
     Schema(Vec<String>),
 }
 
-const EXCEPTIONS: [Exception; 5] = [
-    Exception {
-        because: "to JSON Schema 2.0 is an integer; the code takes only what is written as one",
-        applies: |refusal, release, data| {
-            matches!(refusal, Refusal::Code(_)) && release.read_back(&with_integers(data)).is_ok()
-        },
-    },
+const EXCEPTIONS: [Exception; 4] = [
     Exception {
         because: "JSON Schema can't add up prices, of which 63 bits hold the sum",
         applies: |refusal, release, _| {
@@ -171,18 +165,6 @@ const EXCEPTIONS: [Exception; 5] = [
         },
     },
 ];
-
-/// The data with 2 in the place of 2.0.
-fn with_integers(data: &Value) -> Value {
-    match data {
-        Value::Number(number) if number.as_f64() == Some(2.0) => 2.into(),
-        Value::Array(items) => items.iter().map(with_integers).collect(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, field)| (name.clone(), with_integers(field))).collect()
-        }
-        other => other.clone(),
-    }
-}
 
 /// What is good or bad in one place or another.
 fn values() -> Vec<Value> {

@@ -3,7 +3,10 @@
 //! The structured and binary modes are those of the CloudEvents Kafka protocol binding 1.0.2; the
 //! third form, bare JSON with a `type` beside its fields, is for people who type.
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+use saga::MOST_NESTING;
+use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::record::Record;
@@ -15,8 +18,6 @@ pub const CONTENT_TYPE_HEADER: &str = "content-type";
 /// The form that is written: structured mode.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
-/// How deep a record may be nested.
-const MOST_NESTING: usize = 32;
 /// How long an attribute may be that what follows carries on.
 const MOST_ATTRIBUTE_BYTES: usize = 1024;
 
@@ -60,15 +61,10 @@ pub fn read(record: &Record) -> Result<Envelope, Misread> {
     let header_kind = record.header(TYPE_HEADER).map(str::to_owned);
     let misread = |reason: String| Misread { kind: header_kind.clone(), reason };
     let bytes = record.value.as_deref().ok_or_else(|| misread("the record has no value".to_owned()))?;
-    let text = std::str::from_utf8(bytes).map_err(|e| misread(format!("the value is not UTF-8: {e}")))?;
-    // The parser gives up where it is nested very deep; its type can be found nevertheless.
-    let value: Value = serde_json::from_str(text).map_err(|e| Misread {
+    // What the parser gives up on may name its type nevertheless.
+    let value = saga::parse(bytes).map_err(|what| Misread {
         kind: header_kind.clone().or_else(|| peek_kind(bytes)),
-        reason: match e.to_string() {
-            // Its own limit is beyond ours.
-            deep if deep.starts_with("recursion limit") => format!("it is nested deeper than {MOST_NESTING}"),
-            other => format!("the value is not JSON: {other}"),
-        },
+        reason: format!("the value is {what}"),
     })?;
     let Value::Object(fields) = value else {
         return Err(misread("the value is JSON, but not an object".to_owned()));
@@ -95,12 +91,8 @@ fn is_structured(content_type: &str) -> bool {
 
 /// The type that JSON names which is too large or too deep to be understood.
 pub fn peek_kind(json: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Peek {
-        #[serde(rename = "type")]
-        kind: String,
-    }
-    serde_json::from_slice::<Peek>(json).ok().map(|peek| peek.kind)
+    let fields: HashMap<String, &RawValue> = serde_json::from_slice(json).ok()?;
+    serde_json::from_str(fields.get("type")?.get()).ok()
 }
 
 fn read_binary(record: &Record, kind: &str, data: Map<String, Value>) -> Result<Envelope, Misread> {

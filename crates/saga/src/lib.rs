@@ -67,6 +67,7 @@
 mod decode;
 pub mod explorer;
 mod hears;
+mod json;
 pub mod map;
 mod message;
 mod participant;
@@ -75,6 +76,7 @@ pub mod testing;
 
 pub use decode::decode;
 pub use hears::{Hears, hears, hears_with_id, timer};
+pub use json::{MOST_NESTING, parse};
 pub use message::{Message, Said};
 pub use participant::{Participant, Rows, Step, Stop, Timer, ignore, to};
 pub use service::{AnyParticipant, Arrival, Delivery, Ear, Outcome, RowCache, Service};

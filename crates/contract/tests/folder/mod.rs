@@ -33,8 +33,13 @@ impl Release {
 
     /// What the type makes of this data.
     pub fn read_back(&self, data: &Value) -> Result<Said, String> {
+        self.read_back_text(&data.to_string())
+    }
+
+    /// What the type makes of data as a record has it.
+    pub fn read_back_text(&self, data: &str) -> Result<Said, String> {
         let (_, _, read_back) = TYPES.iter().find(|(_, kind, _)| *kind == self.kind).expect("a known type");
-        read_back(data)
+        saga::parse(data.as_bytes()).and_then(|data| read_back(&data))
     }
 }
 

@@ -80,11 +80,9 @@ async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| Problem::malformed(format!("the body is not UTF-8: {error}")))?;
-    match serde_json::from_str(text) {
+    match saga::parse(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(Problem::unusable("the body is JSON, but not an object")),
-        Err(error) => Err(Problem::malformed(format!("the body is not JSON: {error}"))),
+        Err(what) => Err(Problem::malformed(format!("the body is {what}"))),
     }
 }
