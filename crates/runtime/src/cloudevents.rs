@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use saga::MOST_NESTING;
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
@@ -109,14 +110,50 @@ fn read_json(
         let reason = "it names no type: a string in the field 'type', or in the header ce_type".to_owned();
         return Err(Misread { kind: header_kind.map(str::to_owned), reason });
     };
-    let data = match fields.remove("data") {
-        Some(data @ Value::Object(_)) => data,
-        Some(_) => return Err(Misread { kind: Some(kind), reason: "data: not an object".into() }),
+    let data = match data_of(&mut fields) {
         // Bare: the fields stand beside the type, and there is no attribute but what is asked for below.
-        None => Value::Object(fields.clone()),
+        Ok(None) => Value::Object(fields.clone()),
+        Ok(Some(data)) => data,
+        Err(reason) => return Err(Misread { kind: Some(kind), reason }),
     };
     let attribute = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
     envelope(record, kind, attribute, data)
+}
+
+/// What stands in `data` or in `data_base64` (CloudEvents JSON format 1.0.2, section 3.1), if either is
+/// there.
+fn data_of(fields: &mut Map<String, Value>) -> Result<Option<Value>, String> {
+    let encoded = fields.remove("data_base64").filter(|encoded| !encoded.is_null());
+    let (name, data) = match (fields.remove("data"), encoded) {
+        (None, None) => return Ok(None),
+        (Some(data), None) => ("data", data),
+        (None | Some(Value::Null), Some(encoded)) => {
+            let content_type = fields.get("datacontenttype").and_then(Value::as_str);
+            ("data_base64", decoded(&encoded, content_type)?)
+        }
+        (Some(_), Some(_)) => return Err("it has both data and data_base64: one of them is right".to_owned()),
+    };
+    if data.is_object() { Ok(Some(data)) } else { Err(format!("{name}: not an object")) }
+}
+
+fn decoded(encoded: &Value, content_type: Option<&str>) -> Result<Value, String> {
+    if let Some(other) = content_type.filter(|content_type| !is_json(content_type)) {
+        let shown: String = other.chars().take(64).collect();
+        return Err(format!(
+            "datacontenttype: '{}' is not JSON, so data_base64 can't be read",
+            shown.escape_debug()
+        ));
+    }
+    let encoded = encoded.as_str().ok_or("data_base64: not a string")?;
+    let bytes =
+        BASE64_STANDARD.decode(encoded).map_err(|_| "data_base64: not Base64 (RFC 4648, section 4)")?;
+    saga::parse(&bytes).map_err(|what| format!("data_base64: its content is {what}"))
+}
+
+/// Any type may hold JSON, as `text/json` or `application/vnd.shop+json` do.
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
 }
 
 fn envelope(

@@ -1,5 +1,6 @@
 //! The three forms in which a record may come, and the one in which it is written.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
@@ -65,12 +66,75 @@ fn structured_mode_is_known_by_its_content_type_or_its_specversion() {
     }
 }
 
+/// As the CloudEvents JSON format has it, section 3.1; of a type that holds JSON, or none.
+#[test]
+fn data_may_stand_in_base64() {
+    let data = json!({"user": "ada"});
+    for content_type in [
+        json!(null),
+        json!("application/json"),
+        json!("Text/JSON; charset=utf-8"),
+        json!("application/a+json"),
+    ] {
+        for more in [json!({}), json!({"specversion": "1.0", "id": "1"}), json!({"data": null})] {
+            let mut value =
+                json!({"type": "T", "datacontenttype": content_type, "data_base64": "eyJ1c2VyIjoiYWRhIn0="});
+            value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let envelope = understood(&structured(&value));
+            assert_eq!((envelope.kind.as_str(), &envelope.data), ("T", &data), "{value}");
+        }
+    }
+    let unset = json!({"type": "T", "data": data, "data_base64": null, "datacontenttype": "text/plain"});
+    assert_eq!(understood(&structured(&unset)).data, data);
+    // In binary mode it is a field like others.
+    let binary = record(r#"{"data_base64":"?"}"#).with_header("ce_type", "T");
+    assert_eq!(understood(&binary).data, json!({"data_base64": "?"}));
+}
+
+#[test]
+fn data_that_can_not_be_read_from_base64_says_why() {
+    let refused = |fields: Value| {
+        let mut value = json!({"specversion": "1.0", "id": "1", "type": "T"});
+        value.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let Misread { kind, reason } = read(&structured(&value)).unwrap_err();
+        assert_eq!(kind.as_deref(), Some("T"), "{value}");
+        reason
+    };
+    let encoded = |bytes: &[u8]| json!({"data_base64": BASE64_STANDARD.encode(bytes)});
+    for bad in ["{}", "e30", "e30=\n", "e3=0", "e31=", "_-8="] {
+        assert_eq!(
+            refused(json!({"data_base64": bad})),
+            "data_base64: not Base64 (RFC 4648, section 4)",
+            "{bad:?}"
+        );
+    }
+    assert_eq!(refused(json!({"data_base64": {}})), "data_base64: not a string");
+    assert_eq!(
+        refused(json!({"data": {}, "data_base64": "e30="})),
+        "it has both data and data_base64: one of them is right"
+    );
+    for other in ["application/xml", "application/octet-stream", "json", "text/jsonl", ""] {
+        let expected = format!("datacontenttype: '{other}' is not JSON, so data_base64 can't be read");
+        assert_eq!(refused(json!({"data_base64": "e30=", "datacontenttype": other})), expected);
+    }
+    for (bytes, expected) in [
+        (&b"\xff"[..], "data_base64: its content is not UTF-8 from byte 1 on"),
+        (b"", "data_base64: its content is not JSON: it ends too early, at line 1 column 0"),
+        (b"<a/>", "data_base64: its content is not JSON: expected value at line 1 column 1"),
+        (b"[]", "data_base64: not an object"),
+    ] {
+        assert_eq!(refused(encoded(bytes)), expected);
+    }
+}
+
 #[test]
 fn whole_numbers_are_integers_in_every_form() {
     let data = r#"{"count":9007199254740993.0,"more":[1e2,-0]}"#;
     let expected = json!({"count": 9_007_199_254_740_993_i64, "more": [100, 0]});
+    let encoded = BASE64_STANDARD.encode(data);
     for record in [
         record(&format!(r#"{{"type":"T","data":{data}}}"#)),
+        record(&format!(r#"{{"type":"T","data_base64":"{encoded}"}}"#)),
         record(data).with_header("ce_type", "T"),
     ] {
         assert_eq!(understood(&record).data, expected);

@@ -1,5 +1,6 @@
 //! The decoder, whatever it is given: properties of the three forms and of their limits.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json, value::RawValue};
 
@@ -16,7 +17,7 @@ use crate::{
 
 const MOST_NESTING: usize = 32;
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-const ATTRIBUTES: [&str; 11] = [
+const ATTRIBUTES: [&str; 12] = [
     "specversion",
     "id",
     "source",
@@ -28,6 +29,7 @@ const ATTRIBUTES: [&str; 11] = [
     "traceparent",
     "sequence",
     "data",
+    "data_base64",
 ];
 
 proptest! {
@@ -80,11 +82,12 @@ proptest! {
     /// The same content is the same in whatever form it comes.
     #[test]
     fn the_forms_of_the_same_content_are_the_same(content in content()) {
-        let [structured, by_specversion, binary, bare, lax] = content.forms().map(|record| read(&record));
+        let [structured, by_specversion, binary, encoded, bare, lax] = content.forms().map(|record| read(&record));
         let expected = content.envelope();
         prop_assert_eq!(structured.as_ref(), Ok(&expected));
         prop_assert_eq!(by_specversion.as_ref(), Ok(&expected));
         prop_assert_eq!(binary.as_ref(), Ok(&expected));
+        prop_assert_eq!(encoded.as_ref(), Ok(&expected));
         prop_assert_eq!(lax.as_ref(), Ok(&expected));
         // The fields of bare JSON stand beside its attributes.
         let bare = bare.unwrap();
@@ -268,8 +271,9 @@ impl Content {
         }
     }
 
-    /// Structured twice, binary, bare, and structured without what makes it so.
-    fn forms(&self) -> [Record; 5] {
+    /// Structured twice, binary, structured with its data in Base64, bare, and structured without what
+    /// makes it so.
+    fn forms(&self) -> [Record; 6] {
         let attributes: Vec<(&str, String)> = [
             ("id", self.id.clone()),
             ("source", self.source.clone()),
@@ -294,6 +298,9 @@ impl Content {
         with(&mut lax);
         let mut structured = lax.clone();
         structured.insert("specversion".to_owned(), json!("1.0"));
+        let mut encoded = structured.clone();
+        encoded.remove("data");
+        encoded.insert("data_base64".to_owned(), json!(BASE64_STANDARD.encode(json!(self.data).to_string())));
         let mut binary =
             record(&self.data).with_header("ce_type", &self.kind).with_header("ce_specversion", "1.0");
         for (name, value) in &attributes {
@@ -301,7 +308,7 @@ impl Content {
         }
         let typed = record(&structured).with_header("content-type", CONTENT_TYPE);
         let by_specversion = record(&structured).with_header("ce_type", "Another");
-        [typed, by_specversion, binary, record(&bare), record(&lax)]
+        [typed, by_specversion, binary, record(&encoded), record(&bare), record(&lax)]
     }
 }
 
