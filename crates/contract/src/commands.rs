@@ -182,7 +182,8 @@ mod tests {
             ("/customer_id", json!("\n"), "customer_id: '\\n' is not an id"),
             ("/currency", json!("eur"), "currency: 'eur' is not a currency code"),
             ("/currency", json!(null), "currency: null is not a string"),
-            ("/destination/country", json!(49), "destination.country: "),
+            ("/destination/country", json!(49), "destination.country: 49 is not a string"),
+            ("/destination/country", json!("de"), "destination.country: 'de' is not a country code"),
             ("/items", json!([]), "items: an order has 1 to 100 items, not 0"),
         ] {
             assert_refused::<PlaceOrder>(&with(place, value), words);

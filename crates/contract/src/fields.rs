@@ -154,6 +154,40 @@ const ISO_4217: [&str; 179] = [
     "XPD", "XPF", "XPT", "XSU", "XTS", "XUA", "XXX", "YER", "ZAR", "ZMW", "ZWG",
 ];
 
+/// A country code in the form of ISO 3166-1 alpha-2: two capital letters. Whether there is such a
+/// country, and goods go there, is shipping's business.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Country(String);
+
+impl TryFrom<String> for Country {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
+            return Ok(Country(text));
+        }
+        let shown: String = text.chars().take(16).collect();
+        Err(format!(
+            "'{}' is not a country code of ISO 3166-1 alpha-2, which is two capital letters, such as DE",
+            shown.escape_debug()
+        ))
+    }
+}
+
+impl TryFrom<&str> for Country {
+    type Error = String;
+    fn try_from(text: &str) -> Result<Self, String> {
+        Country::try_from(text.to_owned())
+    }
+}
+
+impl Deref for Country {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// One item of an order as the customer wrote it; a SKU may stand in several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
@@ -241,8 +275,8 @@ pub struct Line {
 /// Where an order goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destination {
-    /// A country code of ISO 3166-1 alpha-2; whether it is served is shipping's business.
-    pub country: String,
+    /// The country.
+    pub country: Country,
     /// The postal code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postal_code: Option<String>,
@@ -275,6 +309,19 @@ mod tests {
         for bad in ["eur", "EURO", "ABC", "", "EUR USD", " "] {
             assert!(Currency::try_from(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn countries_are_two_capital_letters() {
+        for good in ["DE", "AQ", "ZZ"] {
+            assert_eq!(&*Country::try_from(good).unwrap(), good);
+        }
+        for bad in ["", "D", "de", "De", "DEU", "D1", "DE ", " DE", "D\n", "\u{c4}", "Germany"] {
+            assert!(Country::try_from(bad).is_err(), "{bad}");
+        }
+        let germany =
+            "'Germany' is not a country code of ISO 3166-1 alpha-2, which is two capital letters, such as DE";
+        assert_eq!(Country::try_from("Germany"), Err(germany.to_owned()));
     }
 
     #[test]

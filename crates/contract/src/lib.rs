@@ -12,7 +12,7 @@ mod shipments;
 pub mod topics;
 
 pub use commands::{CancelOrder, DepositFunds, PlaceOrder, ReceiveStock};
-pub use fields::{Amount, Currency, Destination, Id, Item, Line, Quantity, derived_id, total};
+pub use fields::{Amount, Country, Currency, Destination, Id, Item, Line, Quantity, derived_id, total};
 pub use inventory::{
     RejectReason, Shortage, StockCommitted, StockReceived, StockRejected, StockReleased, StockReserved,
 };

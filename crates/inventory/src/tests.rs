@@ -30,7 +30,12 @@ fn order_placed_for(items: &[(&str, i64)]) -> Said {
             .into_iter()
             .map(|Line { sku, quantity }| Item { sku, quantity, unit_price })
             .collect(),
-        destination: Destination { country: "DE".to_owned(), postal_code: None, city: None, line1: None },
+        destination: Destination {
+            country: "DE".try_into().unwrap(),
+            postal_code: None,
+            city: None,
+            line1: None,
+        },
         total: 5.try_into().unwrap(),
     }
     .into()

@@ -20,7 +20,12 @@ fn order_placed() -> Said {
             quantity: 2.try_into().unwrap(),
             unit_price: 2499.try_into().unwrap(),
         }],
-        destination: Destination { country: "DE".to_owned(), postal_code: None, city: None, line1: None },
+        destination: Destination {
+            country: "DE".try_into().unwrap(),
+            postal_code: None,
+            city: None,
+            line1: None,
+        },
         total: 4998.try_into().unwrap(),
     }
     .into()

@@ -23,7 +23,12 @@ fn place_order() -> PlaceOrder {
         customer_id: id("ada"),
         currency: "EUR".try_into().unwrap(),
         items: vec![item("tea", 2, 2499), item("cup", 1, 1)],
-        destination: Destination { country: "DE".to_owned(), postal_code: None, city: None, line1: None },
+        destination: Destination {
+            country: "DE".try_into().unwrap(),
+            postal_code: None,
+            city: None,
+            line1: None,
+        },
     }
 }
 

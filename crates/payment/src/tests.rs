@@ -34,7 +34,12 @@ fn placed(currency: Currency) -> OrderPlaced {
             quantity: 2.try_into().unwrap(),
             unit_price: 2499.try_into().unwrap(),
         }],
-        destination: Destination { country: "DE".to_owned(), postal_code: None, city: None, line1: None },
+        destination: Destination {
+            country: "DE".try_into().unwrap(),
+            postal_code: None,
+            city: None,
+            line1: None,
+        },
         total: TOTAL.try_into().unwrap(),
     }
 }

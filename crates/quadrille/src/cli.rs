@@ -6,6 +6,7 @@ use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use contract::Country;
 
 use crate::{
     client::{
@@ -393,13 +394,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn countries(text: &str) -> Result<BTreeSet<String>, String> {
-    let codes: BTreeSet<String> = text.split(',').map(|code| code.trim().to_owned()).collect();
-    match codes.iter().find(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_uppercase())) {
-        None => Ok(codes),
-        Some(code) => Err(format!(
-            "'{code}' is not a country code of ISO 3166-1 alpha-2 in capital letters, such as DE,FR,US"
-        )),
-    }
+    text.split(',').map(|code| Country::try_from(code.trim()).map(|country| country.to_string())).collect()
 }
 
 fn filter(text: &str) -> Result<String, String> {

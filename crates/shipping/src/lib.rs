@@ -142,7 +142,7 @@ impl Shipment {
         let Waiting { destination: Some(destination), reserved: true, confirmed } = waiting else {
             return to(State::Waiting(waiting));
         };
-        if !self.countries.contains(&destination.country) {
+        if !self.countries.contains(&*destination.country) {
             return refuse(order_id, RefuseReason::DestinationNotServed);
         }
         let scheduled = ShipmentScheduled {

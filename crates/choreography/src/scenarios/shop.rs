@@ -70,7 +70,7 @@ pub(super) fn order(order_id: &str, shop: &Shop) -> PlaceOrder {
         currency: currency("EUR"),
         items: vec![item("tea", 500), item("cup", 1000), item("tea", 500)],
         destination: Destination {
-            country: shop.country.to_owned(),
+            country: shop.country.try_into().expect(FINE),
             postal_code: None,
             city: None,
             line1: None,

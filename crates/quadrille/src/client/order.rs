@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
-use contract::{Currency, Destination, Id, Item};
+use contract::{Country, Currency, Destination, Id, Item};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -69,7 +69,7 @@ struct Place {
     currency: Currency,
     /// Where it goes: a code of ISO 3166-1 alpha-2
     #[arg(long, default_value = "DE", value_parser = values::country)]
-    country: String,
+    country: Country,
     /// The order's id, by which placing it again is safe [default: a new one]
     #[arg(long, value_name = "ORDER_ID", value_parser = values::id)]
     id: Option<Id>,
@@ -221,7 +221,7 @@ mod tests {
             customer: values::id("ada").unwrap(),
             items: vec![values::item("tea:2:2499").unwrap()],
             currency: values::currency("EUR").unwrap(),
-            country: "DE".to_owned(),
+            country: "DE".try_into().unwrap(),
             id: Some(values::id("order-42").unwrap()),
             wait: None,
         };

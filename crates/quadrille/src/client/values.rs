@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use contract::{Amount, Currency, Id, Item, Quantity};
+use contract::{Amount, Country, Currency, Id, Item, Quantity};
 
 /// An id.
 pub fn id(text: &str) -> Result<Id, String> {
@@ -50,11 +50,8 @@ pub fn item(text: &str) -> Result<Item, String> {
 }
 
 /// A country code.
-pub fn country(text: &str) -> Result<String, String> {
-    if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Ok(text.to_owned());
-    }
-    Err("a country is a code of ISO 3166-1 alpha-2 in capital letters, such as DE".to_owned())
+pub fn country(text: &str) -> Result<Country, String> {
+    Country::try_from(text)
 }
 
 /// The name of something that the server has named.
@@ -87,14 +84,6 @@ mod tests {
             "tea:2:9223372036854775808",
         ] {
             assert!(item(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_country_is_two_capital_letters() {
-        assert!(country("DE").is_ok());
-        for bad in ["", "de", "DEU", "D1", "Ä"] {
-            assert!(country(bad).is_err(), "{bad}");
         }
     }
 }
