@@ -28,8 +28,8 @@ pub struct KafkaSettings {
     pub sasl_password: Option<String>,
     /// The file of the certificate authority.
     pub ssl_ca_location: Option<String>,
-    /// How long a broker may hold back an empty answer. A real one answers at once when something
-    /// arrives; the sandbox's only looks again after this time.
+    /// How long a broker may hold back an empty answer, where the client's default is too long: where
+    /// it does not answer at once when something arrives, as librdkafka's mock cluster.
     pub fetch_wait: Option<Duration>,
 }
 

@@ -23,6 +23,7 @@ mod nobody_reads;
 mod publishing;
 mod readme;
 mod restarts;
+mod sandbox;
 mod settings;
 mod stories;
 mod topics;
