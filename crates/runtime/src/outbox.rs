@@ -15,7 +15,7 @@ use rdkafka::{
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     error::KafkaError,
     message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
+    producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
     types::RDKafkaErrorCode,
 };
 
@@ -29,7 +29,7 @@ use crate::{
 
 /// Publishes what a service has said.
 pub struct Publisher {
-    producer: ThreadedProducer<Deliveries>,
+    producer: BaseProducer<Deliveries>,
     deliveries: Deliveries,
     told: Option<i64>,
     topic_settings: AllTopicSettings,
@@ -62,7 +62,7 @@ impl Publisher {
         // A batch is taken or refused as a whole.
         let most = lanes.topic_settings().most_batch_bytes(topology.topics());
         config.set("batch.size", most.to_string());
-        let producer = ThreadedProducer::from_config_and_context(&config, deliveries.clone())
+        let producer = BaseProducer::from_config_and_context(&config, deliveries.clone())
             .context("the Kafka producer can't be made from the settings")?;
         Ok(Publisher {
             producer,
@@ -166,14 +166,31 @@ impl Publisher {
         self.deliveries.lock().waiting.len()
     }
 
-    /// Whether everything that was handed over may still arrive.
+    /// Hears what has become of records, and whether everything that was handed over may still arrive.
     ///
     /// # Errors
     /// Why a record did not: the lane has to start anew.
     pub fn check(&self) -> Result<()> {
+        self.hear();
         match &self.deliveries.lock().failed {
             Some(why) => bail!("Kafka did not take a record that was to be published: {why}"),
             None => Ok(()),
+        }
+    }
+
+    /// The client has no thread of its own that hears: it would look ten times a second, and busily
+    /// for the last millisecond of each wait.
+    fn hear(&self) {
+        let count = || self.deliveries.lock().waiting.len();
+        let mut before = count();
+        loop {
+            // Hears one event, which may tell of many records.
+            self.producer.poll(Duration::ZERO);
+            let now = count();
+            if now == before {
+                return;
+            }
+            before = now;
         }
     }
 }
