@@ -52,7 +52,11 @@ impl Sandbox {
 
     /// How the services reach its broker.
     pub fn kafka(&self) -> KafkaSettings {
-        KafkaSettings { bootstrap_servers: self.address.to_string(), ..KafkaSettings::default() }
+        KafkaSettings {
+            bootstrap_servers: self.address.to_string(),
+            is_mock: true,
+            ..KafkaSettings::default()
+        }
     }
 
     /// The folder for the stores.

@@ -37,6 +37,7 @@ impl Kafka {
             sasl_password: self.kafka_sasl_password.clone(),
             ssl_ca_location: self.kafka_ssl_ca_location.clone(),
             fetch_wait: None,
+            is_mock: false,
         }
     }
 }

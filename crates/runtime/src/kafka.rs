@@ -31,6 +31,9 @@ pub struct KafkaSettings {
     /// How long a broker may hold back an empty answer, where the client's default is too long: where
     /// it does not answer at once when something arrives, as librdkafka's mock cluster.
     pub fetch_wait: Option<Duration>,
+    /// Whether it is librdkafka's mock cluster, which has no settings of topics to tell: whoever asks
+    /// waits in vain.
+    pub is_mock: bool,
 }
 
 impl fmt::Debug for KafkaSettings {

@@ -182,8 +182,7 @@ impl Inner {
 
     fn ask_settings(&self, after: Duration) {
         let mut asked = self.settings_asked.lock().unwrap_or_else(PoisonError::into_inner);
-        // The sandbox's broker has none to tell, and would be waited for.
-        if self.kafka.fetch_wait.is_some() || asked.is_some_and(|at| at.elapsed() < after) {
+        if self.kafka.is_mock || asked.is_some_and(|at| at.elapsed() < after) {
             return;
         }
         *asked = Some(Instant::now());

@@ -100,6 +100,7 @@ impl Broker {
         KafkaSettings {
             bootstrap_servers: self.cluster.bootstrap_servers(),
             fetch_wait: Some(Duration::from_millis(5)),
+            is_mock: true,
             ..KafkaSettings::default()
         }
     }
