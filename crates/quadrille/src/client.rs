@@ -8,7 +8,8 @@ pub mod order;
 pub mod orders;
 pub mod status;
 pub mod stock;
-mod table;
+pub mod table;
+mod tick;
 pub mod trace;
 mod values;
 
@@ -26,7 +27,7 @@ fn print<T: DeserializeOwned>(json: bool, answer: &Value, text: impl FnOnce(T) -
 }
 
 /// Reads an answer.
-fn read<T: DeserializeOwned>(answer: &Value) -> Result<T> {
+pub fn read<T: DeserializeOwned>(answer: &Value) -> Result<T> {
     T::deserialize(answer)
         .context("the answer can't be read: is it from a Quadrille of this version? --json shows it as it is")
 }

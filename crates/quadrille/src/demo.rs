@@ -1,9 +1,9 @@
 //! `quadrille demo`: one order for every ending, told as it happens, by what the tracker knows.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -12,29 +12,35 @@ use contract::{CancelOrder, DepositFunds, PlaceOrder, ReceiveStock};
 use runtime::{Commands, Shutdown, Worker, now_ms};
 use saga::{Message, Said};
 use serde_json::{Value, json};
-use tokio::{task::spawn_blocking, time::timeout};
-use tracker::{Event, Timeline, Tracker};
+use tokio::{task::spawn_blocking, time::sleep};
+use tracker::{Timeline, Tracker};
 
 use crate::{
     cli::ServiceName,
+    client::{read, table},
     host::Host,
     output,
     sandbox::Sandbox,
-    story::{Teller, heading},
+    story::{self, Teller},
 };
 
 /// How long an order of the demo may take to be confirmed.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// How long the demo waits for anything.
 const LIMIT: Duration = Duration::from_secs(10);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// The columns of its output where there is no terminal.
+const COLUMNS: usize = 80;
 
 const INTRODUCTION: &str = "\
-Five services, and nobody in charge: each hears events on Kafka topics, does its part, and says what
-it did, which is an event again. When a step fails, the failure is an event like any other, and who
-had already done something undoes it because it heard that.
+Five services, and nobody in charge: each hears events on Kafka topics, does its
+part, and says what it did, which is an event again. When a step fails, the
+failure is an event like any other, and who had already done something undoes it
+because it heard that.
 
-Below, ada has 500.00 EUR and bob has 10.00; there are 10 packets of tea and 1 vase. Shipping goes
-to the EU and some others. An order has 2 s to be confirmed.
+Below, ada has 500.00 EUR and bob has 10.00; there are 10 packets of tea and
+1 vase. Shipping goes to the EU and some others. The deadline is 2 s.
+Payment, shipping and e-mail are simulated: nothing is paid, sent or mailed.
 ";
 
 /// The services that take part.
@@ -76,7 +82,7 @@ async fn every_ending(demo: &mut Demo) -> Result<Vec<Ending>> {
     demo.place("completed", "ada", "tea", 2, "DE").await?;
     endings.push(demo.until_the_end("completed", "completed").await?);
 
-    demo.title("declined", "bob orders 2 tea for more than he has; nobody else has done anything yet")?;
+    demo.title("declined", "bob orders 2 tea for more than he has; nobody else has acted yet")?;
     demo.place("declined", "bob", "tea", 2, "DE").await?;
     endings.push(demo.until_the_end("declined", "payment_declined").await?);
 
@@ -84,11 +90,11 @@ async fn every_ending(demo: &mut Demo) -> Result<Vec<Ending>> {
     demo.place("out-of-stock", "ada", "vase", 2, "DE").await?;
     endings.push(demo.until_the_end("out-of-stock", "out_of_stock").await?);
 
-    demo.title("refused", "ada wants her tea in Antarctica; payment and inventory undo what they did")?;
+    demo.title("refused", "ada wants tea in Antarctica; payment and inventory undo what they did")?;
     demo.place("refused", "ada", "tea", 2, "AQ").await?;
     endings.push(demo.until_the_end("refused", "shipment_refused").await?);
 
-    demo.title("cancelled", "ada changes her mind, while the shipping service happens to be stopped")?;
+    demo.title("cancelled", "ada changes her mind, while shipping happens to be stopped")?;
     demo.stop_shipping().await?;
     demo.place("cancelled", "ada", "tea", 2, "DE").await?;
     demo.until("cancelled", "StockReserved").await?;
@@ -131,7 +137,6 @@ struct Demo {
     tracker: Option<(Shutdown, Tracker)>,
     commands: Commands,
     tellers: HashMap<String, Teller>,
-    told: HashSet<String>,
     /// Whether programs read along: then only JSON is printed.
     json: bool,
     // Last, so that it outlives its clients.
@@ -151,7 +156,6 @@ impl Demo {
             workers: HashMap::new(),
             tracker: Some((shutdown, tracker)),
             tellers: HashMap::new(),
-            told: HashSet::new(),
             json,
             sandbox,
         };
@@ -174,7 +178,7 @@ impl Demo {
     }
 
     fn start_shipping(&mut self) -> Result<()> {
-        self.say(&format!("{:>7}shipping      starts again, and hears what it has missed", ""))?;
+        self.say("shipping starts again, and hears what it has missed")?;
         self.start_service(ServiceName::Shipping)
     }
 
@@ -201,7 +205,7 @@ impl Demo {
     }
 
     fn title(&self, order: &str, what: &str) -> Result<()> {
-        self.say(&format!("{order}: {what}\n{}", heading()))
+        self.say(&format!("{order}: {what}"))
     }
 
     /// Gives it stock and accounts.
@@ -256,41 +260,41 @@ impl Demo {
         tracker.handle().view().timeline(order, now_ms())
     }
 
-    /// Tells what happens, until the order's story has an event of this type.
+    /// Tells what happens, until it has told an event of this type.
     async fn until(&mut self, order: &str, kind: &str) -> Result<()> {
-        let (_, tracker) = self.tracker.as_ref().context("the tracker is stopped")?;
-        let mut changes = tracker.handle().vitals().changes();
-        loop {
-            let events = self.timeline(order)?.map(|timeline| timeline.events).unwrap_or_default();
-            let has_come = events.iter().any(|event| event.kind == kind);
-            for event in events {
-                self.tell(event)?;
-            }
-            if has_come {
+        let until = Instant::now() + LIMIT;
+        while Instant::now() < until {
+            if let Some(timeline) = self.timeline(order)?
+                && self.tell(order, &timeline, kind)?
+            {
                 return Ok(());
             }
-            let changed = timeout(LIMIT, changes.changed()).await;
-            changed.with_context(|| format!("nothing more was heard of the order '{order}'"))??;
+            sleep(BETWEEN_LOOKS).await;
         }
+        Err(anyhow!("nothing more was heard of the order '{order}'"))
     }
 
-    fn tell(&mut self, event: Event) -> Result<()> {
-        if !self.told.insert(event.id.clone()) {
-            return Ok(());
-        }
+    /// Tells what is new; returns whether it has told an event of this type.
+    fn tell(&mut self, order: &str, timeline: &Timeline, kind: &str) -> Result<bool> {
+        let as_json = json!(timeline);
+        let story: story::Timeline = read(&as_json)?;
+        let columns = table::width().unwrap_or(COLUMNS);
+        let teller = self.tellers.entry(order.to_owned()).or_insert_with(|| Teller::new(Some(columns)));
+        let news = teller.news(&story, false);
         if self.json {
-            return output::data(json!(event));
+            for place in &news {
+                output::data(&as_json["events"][place])?;
+            }
+        } else if !news.is_empty() {
+            output::data(teller.text(&story, &news))?;
         }
-        let teller = self.tellers.entry(event.order.clone()).or_insert_with(Teller::new);
-        for line in teller.hear(event) {
-            output::data(line)?;
-        }
-        Ok(())
+        Ok(teller.has_told(&story, kind))
     }
 
     fn say_what_is_awaited(&self, order: &str) -> Result<()> {
-        for waiting in self.timeline(order)?.map(|timeline| timeline.waiting_for).unwrap_or_default() {
-            self.say(&format!("{:>7}waiting for {} (from {})", "", waiting.event, waiting.service))?;
+        if let Some(timeline) = self.timeline(order)? {
+            let story: story::Timeline = read(&json!(timeline))?;
+            story.waiting().iter().try_for_each(|waiting| self.say(waiting))?;
         }
         Ok(())
     }
@@ -299,12 +303,13 @@ impl Demo {
     async fn until_the_end(&mut self, order: &str, expected: &str) -> Result<Ending> {
         self.until(order, "NotificationSent").await?;
         let timeline = self.timeline(order)?.context("an order that was told of is known")?;
-        let end = timeline.events.iter().rfind(|event| event.kind == "OrderCancelled");
+        let events = || timeline.events.iter().map(|entry| &entry.event);
+        let end = events().rfind(|event| event.kind == "OrderCancelled");
         let reason = end.and_then(|end| end.data["reason"].as_str()).unwrap_or_default().to_owned();
-        let undone = timeline.events.iter().filter(|event| event.undoes());
+        let undone = events().filter(|event| event.undoes());
         let undone = undone.map(|event| event.kind.clone()).collect();
         let status = timeline.status.to_string();
-        self.say(&format!("{:>7}{order} has ended: {status}\n", ""))?;
+        self.say(&format!("{order} has ended: {status}\n"))?;
         let is_right = expected == if reason.is_empty() { &status } else { &reason };
         Ok(Ending { order: order.to_owned(), status, reason, undone, is_right })
     }

@@ -90,14 +90,37 @@ impl Map {
         let Some(service) = self.service(service) else { return Kinds::new() };
         let heard: Kinds = service.messages().filter(|kind| heard.contains(kind)).collect();
         let Some(answers) = service.answers.get(&heard) else { return Kinds::new() };
-        let says = service.hears.iter().flat_map(|h| &h.reaction.says).copied();
-        let said: Kinds = says.filter(|kind| said.contains(kind)).collect();
+        let said: Kinds = service.says().filter(|kind| said.contains(kind)).collect();
         let missing: Vec<Kinds> =
             answers.iter().filter(|answer| answer.is_superset(&said)).map(|answer| answer - &said).collect();
         // What a longer way adds may never happen, as when a timer does not fire: so a way on which
         // nothing is missing leaves nothing to await.
         let is_shortest = |way: &&Kinds| !missing.iter().any(|other| other != *way && other.is_subset(way));
         missing.iter().filter(is_shortest).flatten().copied().collect()
+    }
+
+    /// What this service waited for before it could say this of an instance: of all that it has
+    /// `heard`, the fewest types that are enough, `last` among them, where it had `said` before what
+    /// is given; without what always comes earlier, so that nothing waits for it. Empty where no
+    /// exploration with [`Explorer::with_answers`] has seen that.
+    ///
+    /// [`Explorer::with_answers`]: crate::explorer::Explorer::with_answers
+    pub fn waited_for(
+        &self,
+        service: &str,
+        says: &str,
+        last: &str,
+        heard: &BTreeSet<&str>,
+        said: &BTreeSet<&str>,
+    ) -> BTreeSet<&'static str> {
+        let Some(service) = self.service(service) else { return Kinds::new() };
+        let mut may_be_last = Kinds::new();
+        may_be_last.extend(service.hears.iter().filter(|h| h.reaction.says.contains(says)).map(|h| h.kind));
+        let said: Kinds = service.says().filter(|kind| *kind == says || said.contains(kind)).collect();
+        let is_enough = |way: &Kinds| way.contains(last) && way.iter().all(|kind| heard.contains(kind));
+        let ways = service.answers.iter().filter(|(way, answers)| is_enough(way) && answers.contains(&said));
+        let fewest = ways.map(|(way, _)| way).min_by_key(|way| way.len());
+        fewest.map(|way| way & &may_be_last).unwrap_or_default()
     }
 
     fn service(&self, name: &str) -> Option<&Mapped> {
@@ -218,6 +241,11 @@ impl Mapped {
             }
         }
         Mapped { name: service.name, topic: service.topic, hears, answers: BTreeMap::new() }
+    }
+
+    /// The types of the messages that it says, each as often as something leads to it.
+    fn says(&self) -> impl Iterator<Item = &'static str> {
+        self.hears.iter().flat_map(|h| &h.reaction.says).copied()
     }
 
     /// The types of the messages that it listens to.
@@ -387,6 +415,21 @@ flowchart LR
         assert!(awaited(&map, "table", ["Asked"], ["Freed"]).is_empty(), "it did not say that then");
         assert!(awaited(&map, "kitchen", ["Ask"], []).is_empty(), "there is none");
         assert!(awaited(&Map::of(&services()), "guest", ["Ask"], []).is_empty(), "nothing was learned");
+    }
+
+    #[test]
+    fn what_was_waited_for_is_the_least_that_is_enough() {
+        let map = map_with_nobody_seated();
+        let waited_for = |says, last, heard: &[&str], said: &[&str]| {
+            let (heard, said) = (heard.iter().copied().collect(), said.iter().copied().collect());
+            map.waited_for("table", says, last, &heard, &said).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(waited_for("Seated", "Asked", &["Asked", "Left", "Bill"], &[]), ["Asked"]);
+        assert_eq!(waited_for("Freed", "Left", &["Asked", "Left"], &["Seated", "Bill"]), ["Left"]);
+        assert!(waited_for("Freed", "Left", &["Left"], &["Seated"]).is_empty(), "that is not enough");
+        assert!(waited_for("Freed", "Left", &["Asked", "Left"], &["Full"]).is_empty(), "another way");
+        assert!(waited_for("Bill", "Asked", &["Asked"], &[]).is_empty(), "it never says that");
+        assert!(map.waited_for("kitchen", "Seated", "Asked", &["Asked"].into(), &[].into()).is_empty());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What stands in a timeline.
 
 use contract::{
-    CancelOrder, MESSAGES, OrderCancellationRejected, PaymentVoided, PlaceOrder, ShipmentCancelled,
-    StockReleased,
+    CancelOrder, MESSAGES, OrderCancellationRejected, OrderCancellationRequested, PaymentVoided, PlaceOrder,
+    ShipmentCancelled, StockReleased,
 };
 use runtime::rfc3339;
 use saga::Message;
@@ -47,6 +47,11 @@ impl Event {
                 | DEAD_LETTER_REDRIVEN
                 | DEAD_LETTER_DISCARDED
         )
+    }
+
+    /// Whether this was said because time has passed, and not because something was heard.
+    pub(crate) fn is_due_to_the_deadline(&self) -> bool {
+        self.kind == OrderCancellationRequested::TYPE && self.data["reason"] == "deadline_exceeded"
     }
 
     /// Whether this undoes something that was done.

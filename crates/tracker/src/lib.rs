@@ -1,6 +1,7 @@
 //! The read model: where every order stands, and how it came there.
 
 mod audit;
+mod causes;
 mod event;
 mod ingest;
 mod order;
@@ -12,12 +13,14 @@ mod tests;
 mod timeline;
 mod view;
 mod waiting;
+mod words;
 
 pub use event::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_REDRIVEN, Event};
 pub use ingest::{Handle, NAME, Tracker, TrackerSettings};
 pub use runtime::Position;
 pub use status::Status;
 pub use store::{Added, Batch, Sequence, Store};
-pub use timeline::{Summary, Timeline};
+pub use timeline::{Entry, Shown, Summary, Timeline};
 pub use view::{Filter, View};
 pub use waiting::Waiting;
+pub use words::money;

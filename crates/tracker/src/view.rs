@@ -12,7 +12,6 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params, ty
 use crate::{
     Event, Status, Summary, Timeline,
     store::{ORDER_COLUMNS, numbered, read_order},
-    timeline::in_causal_order,
     waiting::{self, Seen, waiting_for},
 };
 
@@ -70,10 +69,10 @@ impl View {
         let Some((status, number)) = found else {
             return Ok(None);
         };
-        let events = in_causal_order(events(&transaction, number, order_id)?);
+        let events = events(&transaction, number, order_id)?;
         let seen: Vec<Seen> = events.iter().map(Seen::of).collect();
         let waiting_for = waiting_for(status, &seen, now_ms);
-        Ok(Some(Timeline { order_id: order_id.to_owned(), status, events, waiting_for }))
+        Ok(Some(Timeline::of(order_id.to_owned(), status, events, waiting_for)))
     }
 
     /// The orders that pass a filter at the time `now_ms`, newest first.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::{
     DEAD_LETTER, DEAD_LETTER_REDRIVEN, Event, Status,
     event::{as_rfc3339, place_of},
+    words,
 };
 
 /// A service that has something to say.
@@ -28,6 +29,8 @@ pub struct Waiting {
     pub since_ms: i64,
     /// For how long, in whole seconds.
     pub for_seconds: i64,
+    /// All of that for people: `X (from SERVICE) for 12 s`, and what else would do.
+    pub shown: String,
 }
 
 /// What an event tells about who waits for what.
@@ -70,9 +73,9 @@ pub(crate) fn waiting_for(status: Status, seen: &[Seen], now_ms: i64) -> Vec<Wai
     let map = map();
     let refused = refused(seen);
     let said: BTreeSet<&str> = seen.iter().map(|seen| seen.kind.as_str()).collect();
-    let wait = |service, event, or, since_ms: i64| {
+    let wait = |service, event, or: Vec<&'static str>, since_ms: i64| {
         let for_seconds = now_ms.saturating_sub(since_ms).max(0) / 1000;
-        Waiting { event, or, service, since_ms, for_seconds }
+        Waiting { event, service, since_ms, for_seconds, shown: shown(event, &or, service, for_seconds), or }
     };
     let mut waiting = Vec::new();
     for service in map.services() {
@@ -105,9 +108,14 @@ pub(crate) fn waiting_for(status: Status, seen: &[Seen], now_ms: i64) -> Vec<Wai
     waiting
 }
 
+fn shown(event: &str, or: &[&str], service: &str, for_seconds: i64) -> String {
+    let or = if or.is_empty() { String::new() } else { format!(" (or {})", or.join(", ")) };
+    format!("{event} (from {service}) for {}{or}", words::seconds(for_seconds))
+}
+
 /// The ids of records that a service could not use, and the service: each refusal counts until the
 /// record is redriven.
-fn refused(seen: &[Seen]) -> BTreeSet<(&str, &str)> {
+pub(crate) fn refused(seen: &[Seen]) -> BTreeSet<(&str, &str)> {
     let mut open: BTreeMap<&str, (Option<&str>, &str, i32)> = BTreeMap::new();
     for seen in seen {
         let Some(letter) = &seen.dead_letter else { continue };

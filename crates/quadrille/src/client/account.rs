@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use contract::{Amount, Currency, Id};
 use serde::Deserialize;
 use serde_json::json;
+use tracker::money;
 use uuid::Uuid;
 
 use super::{
@@ -16,7 +17,6 @@ use super::{
     table::{self, cell},
     values,
 };
-use crate::story::money;
 
 /// The arguments.
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use contract::{Country, Currency, Destination, Id, Item};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracker::money;
 use uuid::Uuid;
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     table::{self, cell},
     values,
 };
-use crate::{cli::refuse_value, story::money};
+use crate::cli::refuse_value;
 
 /// The arguments.
 #[derive(Debug, Args)]

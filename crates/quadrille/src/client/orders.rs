@@ -6,15 +6,15 @@ use anyhow::Result;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
+use tracker::money;
 
 use super::{
     http::Server,
     print,
     table::{self, cell},
-    trace::Waiting,
     values,
 };
-use crate::{output, story::money};
+use crate::{output, story::Waiting};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ fn text(orders: &[Order], terminal: bool) -> String {
             (Some(total), Some(currency)) => money(total, currency),
             _ => String::new(),
         };
-        let waiting = order.waiting_for.iter().map(|waiting| format!("waiting for {}", waiting.sentence()));
+        let waiting = order.waiting_for.iter().map(Waiting::line);
         let reason = order.reason.as_ref().map(|reason| reason.replace('_', " "));
         table.add_row([
             cell(&order.order_id),
@@ -110,7 +110,8 @@ mod tests {
             {"order_id": "order-42", "status": "placed", "customer_id": "ada", "total": 4998, "currency": "EUR",
              "placed_at": "2026-11-21T10:00:00.123Z", "updated_at": "2026-11-21T10:00:00.200Z", "waiting_for": [
                 {"event": "ShipmentScheduled", "or": ["ShipmentRefused"], "service": "shipping",
-                 "since": "2026-11-21T10:00:00.200Z", "for_seconds": 12}]},
+                 "since": "2026-11-21T10:00:00.200Z", "for_seconds": 12,
+                 "shown": "ShipmentScheduled (from shipping) for 12 s (or ShipmentRefused)"}]},
             {"order_id": "o", "status": "cancelled", "customer_id": "bob", "total": 5, "currency": "EUR",
              "reason": "payment_declined", "placed_at": "2026-11-21T09:00:00.123Z", "waiting_for": []},
             {"order_id": "new", "status": "accepted", "placed_at": "2026-11-21T08:00:00.000Z", "waiting_for": []}]);

@@ -9,6 +9,11 @@ pub fn is_terminal() -> bool {
     stdout().is_terminal()
 }
 
+/// How many columns the terminal has on which people look at stdout.
+pub fn width() -> Option<usize> {
+    Table::new().width().map(usize::from)
+}
+
 /// A table with these headings, or without if there are none.
 pub fn table(headings: &[&str], terminal: bool) -> Table {
     let mut table = Table::new();

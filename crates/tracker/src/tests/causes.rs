@@ -2,11 +2,157 @@
 
 use serde_json::{Value, json};
 
-use super::kit::{BEGIN_MS, Chance, Kit, PLACED, completed, event, story};
-use crate::{DEAD_LETTER, Event, timeline::in_causal_order};
+use super::kit::{BEGIN_MS, Chance, Kit, PLACED, completed, event, out_of_stock, story};
+use crate::{DEAD_LETTER, DEAD_LETTER_REDRIVEN, Event, causes};
 
 fn kinds(events: &[Event]) -> Vec<&str> {
     events.iter().map(|event| event.kind.as_str()).collect()
+}
+
+fn in_causal_order(events: Vec<Event>) -> Vec<Event> {
+    causes::in_causal_order(events).into_iter().map(|(event, _)| event).collect()
+}
+
+/// What each event was said because of, in words.
+fn heard(events: &[Event]) -> Vec<(String, String)> {
+    let mut kit = Kit::new();
+    kit.add(events);
+    let entries = kit.timeline("o").events.into_iter();
+    entries.map(|entry| (entry.event.kind, entry.shown.heard.join(", "))).collect()
+}
+
+/// Of the same, those from the given place on.
+#[track_caller]
+fn assert_heard(events: &[Event], from: usize, expected: &[(&str, &str)]) {
+    let heard = heard(events);
+    let heard: Vec<(&str, &str)> = heard[from..].iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    assert_eq!(heard, expected);
+}
+
+#[test]
+fn all_that_a_decision_waited_for_led_to_it() {
+    assert_heard(
+        &completed("o"),
+        0,
+        &[
+            ("PlaceOrder", ""),
+            ("OrderPlaced", "PlaceOrder"),
+            ("PaymentAuthorized", "OrderPlaced"),
+            ("StockReserved", "OrderPlaced, PaymentAuthorized"),
+            ("ShipmentScheduled", "OrderPlaced, StockReserved"),
+            ("OrderConfirmed", "ShipmentScheduled"),
+            ("PaymentCaptured", "OrderConfirmed"),
+            ("StockCommitted", "OrderConfirmed"),
+            ("ShipmentDispatched", "OrderConfirmed"),
+            ("OrderCompleted", "PaymentCaptured, StockCommitted, ShipmentDispatched"),
+            ("NotificationSent", "OrderCompleted"),
+        ],
+    );
+    // Whichever came last.
+    let mut events = completed("o");
+    events[3].cause = Some("o/OrderPlaced".to_owned());
+    events[9].cause = Some("o/PaymentCaptured".to_owned());
+    assert_eq!(heard(&events), heard(&completed("o")));
+    // A clock that is ahead moves no cause behind what it led to.
+    events[7].time_ms += 60_000;
+    let kinds: Vec<String> = heard(&events).into_iter().map(|(kind, _)| kind).collect();
+    let place = |kind: &str| kinds.iter().position(|k| k == kind).unwrap();
+    assert!(place("StockCommitted") < place("OrderCompleted"), "{kinds:?}");
+}
+
+#[test]
+fn all_that_an_undoing_waited_for_led_to_it() {
+    assert_heard(
+        &out_of_stock("o"),
+        3,
+        &[
+            ("StockRejected", "OrderPlaced, PaymentAuthorized"),
+            ("PaymentVoided", "StockRejected"),
+            ("OrderCancelled", "StockRejected, PaymentVoided"),
+            ("NotificationSent", "OrderCancelled"),
+        ],
+    );
+    let refused = [
+        ("ShipmentRefused", "StockReserved"),
+        ("PaymentVoided", "ShipmentRefused"),
+        ("StockReleased", "ShipmentRefused"),
+        ("OrderCancelled", "PaymentVoided"),
+    ];
+    assert_heard(
+        &story("o", &[&PLACED[..4], &refused[..]].concat()),
+        4,
+        &[
+            ("ShipmentRefused", "OrderPlaced, StockReserved"),
+            ("PaymentVoided", "ShipmentRefused"),
+            ("StockReleased", "ShipmentRefused"),
+            ("OrderCancelled", "ShipmentRefused, PaymentVoided, StockReleased"),
+        ],
+    );
+}
+
+#[test]
+fn a_cancellation_waits_for_all_three_answers_also_while_a_failure_is_undone() {
+    let cancelled = |asked: (&'static str, &'static str), before: &[(&'static str, &'static str)]| {
+        let answers = [
+            ("OrderCancellationRequested", asked.0),
+            ("PaymentVoided", "OrderCancellationRequested"),
+            ("StockReleased", "OrderCancellationRequested"),
+            ("ShipmentCancelled", "OrderCancellationRequested"),
+            ("OrderCancelled", "StockReleased"),
+        ];
+        story("o", &[before, &[asked], &answers[..]].concat())
+    };
+    let answered = [
+        ("OrderCancellationRequested", "CancelOrder"),
+        ("PaymentVoided", "OrderCancellationRequested"),
+        ("StockReleased", "OrderCancellationRequested"),
+        ("ShipmentCancelled", "OrderCancellationRequested"),
+        ("OrderCancelled", "PaymentVoided, StockReleased, ShipmentCancelled"),
+    ];
+    assert_heard(&cancelled(("CancelOrder", ""), &PLACED[..4]), 5, &answered);
+    let refused = [&PLACED[..4], &[("ShipmentRefused", "StockReserved")]].concat();
+    assert_heard(&cancelled(("CancelOrder", ""), &refused), 6, &answered);
+    let mut late = cancelled(("CancelOrder", ""), &PLACED[..4]);
+    late.remove(4);
+    late[4].data["reason"] = json!("deadline_exceeded");
+    late[4].cause = Some("o/OrderPlaced".to_owned());
+    let mut expected = answered;
+    expected[0].1 = "(the deadline passed)";
+    assert_heard(&late, 4, &expected);
+}
+
+#[test]
+fn what_nobody_knows_is_not_guessed() {
+    // Who plays a service names no cause.
+    let mut events = story("o", &PLACED);
+    events[4].cause = None;
+    assert_heard(&events, 4, &[("ShipmentScheduled", ""), ("OrderConfirmed", "ShipmentScheduled")][..1]);
+    // A failure over a record that could not be used has waited for nothing else.
+    let unusable = [("StockRejected", "PaymentAuthorized")];
+    let mut events = story("o", &[&PLACED[..3], &unusable[..]].concat());
+    events[3].data["reason"] = json!("unprocessable");
+    assert_heard(&events, 3, &[("StockRejected", "PaymentAuthorized")]);
+    // What a service does not do is left as it says.
+    let strange = [&PLACED[..2], &[("PaymentCaptured", "PlaceOrder")]].concat();
+    assert_heard(&story("o", &strange), 2, &[("PaymentCaptured", "PlaceOrder")]);
+}
+
+#[test]
+fn a_dead_letter_tells_of_what_it_is_one() {
+    let letter = Event {
+        cause: None,
+        data: json!({"dead_letter": "order-orders.commands-0-7", "type": "PlaceOrder", "reason": "no items"}),
+        ..event("o", DEAD_LETTER, "", 0)
+    };
+    let mut kit = Kit::new();
+    kit.add(&[
+        letter,
+        Event { data: json!({"dead_letter": "x"}), ..event("o", DEAD_LETTER_REDRIVEN, "", 1) },
+    ]);
+    let events = kit.timeline("o").events;
+    assert_eq!(events[0].shown.heard, ["PlaceOrder"]);
+    assert_eq!(events[0].shown.detail, "no items; id order-orders.commands-0-7");
+    assert_eq!((events[1].shown.after.as_str(), events[1].shown.detail.as_str()), ("1 s", "id x"));
 }
 
 #[test]
@@ -106,15 +252,19 @@ fn an_event_has_the_shape_of_the_api() {
     kit.add(&[event("o", "OrderPlaced", "PlaceOrder", 0), event("o", "PaymentVoided", "", 1)]);
     let timeline = serde_json::to_value(kit.timeline("o")).unwrap();
     assert_eq!((&timeline["order_id"], &timeline["status"]), (&json!("o"), &json!("placed")));
+    assert_eq!(timeline["began_at"], "2026-11-21T10:00:00.000Z");
     assert_eq!(
         timeline["events"][0],
         json!({"type": "OrderPlaced", "service": "order", "time": "2026-11-21T10:00:00.000Z",
-            "id": "o/OrderPlaced", "causationid": "o/PlaceOrder", "data": event("o", "OrderPlaced", "", 0).data})
+            "id": "o/OrderPlaced", "causationid": "o/PlaceOrder", "causes": [],
+            "shown": {"after": "0 ms", "heard": [], "detail": "2 tea for 49.98 EUR"},
+            "data": event("o", "OrderPlaced", "", 0).data})
     );
     assert_eq!(
         timeline["events"][1],
         json!({"type": "PaymentVoided", "service": "payment", "time": "2026-11-21T10:00:01.000Z",
-            "id": "o/PaymentVoided", "causationid": null, "undoes": true,
+            "id": "o/PaymentVoided", "causationid": null, "causes": [], "undoes": true,
+            "shown": {"after": "1 s", "heard": [], "detail": "49.98 EUR no longer held"},
             "data": event("o", "PaymentVoided", "", 0).data})
     );
 }

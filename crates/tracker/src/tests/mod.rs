@@ -1,5 +1,5 @@
 mod causes;
-mod kit;
+pub(crate) mod kit;
 mod many;
 mod store;
 mod summary;

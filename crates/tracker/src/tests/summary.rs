@@ -10,7 +10,9 @@ fn shown(kit: &Kit, order: &str) -> (Timeline, Option<Summary>) {
     let text = |text: &str| text.replace(order, "order");
     let mut timeline = kit.timeline(order);
     timeline.order_id = text(&timeline.order_id);
-    for event in &mut timeline.events {
+    for entry in &mut timeline.events {
+        entry.causes.iter_mut().for_each(|cause| *cause = text(cause));
+        let event = &mut entry.event;
         event.id = text(&event.id);
         event.cause = event.cause.as_deref().map(text);
         event.order = text(&event.order);
@@ -55,7 +57,7 @@ fn the_order_of_arrival_and_repeats_make_no_difference() {
         kit.add(&tell("in-order"));
         let expected = shown(&kit, "in-order");
         assert_eq!(
-            expected.0.events.iter().map(|e| &e.kind).collect::<Vec<_>>(),
+            expected.0.events.iter().map(|e| &e.event.kind).collect::<Vec<_>>(),
             tell("in-order").iter().map(|e| &e.kind).collect::<Vec<_>>()
         );
         for i in 0..100 {
@@ -154,7 +156,7 @@ fn a_command_that_makes_no_sense_is_shown_as_far_as_it_does() {
         let summary = kit.list(&Filter { limit: 1, ..Filter::default() }).remove(0);
         assert_eq!((summary.order_id.as_str(), summary.status), (order, Status::Accepted));
         assert_eq!((summary.customer_id, summary.total, summary.currency), (None, None, None));
-        assert_eq!(kit.timeline(order).events[0].data, data);
+        assert_eq!(kit.timeline(order).events[0].event.data, data);
     }
 }
 

@@ -111,7 +111,8 @@ fn the_seconds_are_whole_and_never_below_0() {
     assert_eq!(
         serde_json::to_value(timeline).unwrap()["waiting_for"],
         json!([{"event": "PaymentAuthorized", "or": ["PaymentDeclined"], "service": "payment",
-            "since": "2026-11-21T10:00:01.000Z", "for_seconds": 12}])
+            "since": "2026-11-21T10:00:01.000Z", "for_seconds": 12,
+            "shown": "PaymentAuthorized (from payment) for 12 s (or PaymentDeclined)"}])
     );
 }
 
