@@ -21,6 +21,6 @@ pub use runtime::Position;
 pub use status::Status;
 pub use store::{Added, Batch, Sequence, Store};
 pub use timeline::{Entry, Shown, Summary, Timeline};
-pub use view::{Filter, View};
+pub use view::{Filter, MOST_COUNTED, View};
 pub use waiting::Waiting;
 pub use words::money;

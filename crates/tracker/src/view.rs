@@ -1,6 +1,7 @@
 //! The way out of the read model, beside the thread that writes it.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,6 +15,9 @@ use crate::{
     store::{ORDER_COLUMNS, numbered, read_order},
     waiting::{self, Seen, waiting_for},
 };
+
+/// Of how many orders it is counted for whom they wait: each has to be looked into.
+pub const MOST_COUNTED: usize = 1_000;
 
 /// Which orders to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +104,27 @@ impl View {
         Ok(summaries)
     }
 
+    /// How many orders wait for each service: of those that have not ended, the oldest [`MOST_COUNTED`].
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn waiting(&self) -> Result<BTreeMap<&'static str, usize>> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        let mut read = transaction.prepare_cached(OPEN)?;
+        let open = read.query_map([i64::try_from(MOST_COUNTED)?], |row| {
+            Ok((numbered(row, 0, &Status::ALL)?, row.get(1)?))
+        })?;
+        let mut waiting = BTreeMap::new();
+        for order in open {
+            let (status, number) = order?;
+            for waited in waiting_for(status, &seen(&transaction, number)?, 0) {
+                *waiting.entry(waited.service).or_default() += 1;
+            }
+        }
+        Ok(waiting)
+    }
+
     /// Nothing is left half done by whoever panicked with it: it only reads.
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
@@ -160,6 +185,8 @@ fn seen(transaction: &Transaction, number: i64) -> Result<Vec<Seen>> {
 }
 
 const FIND: &str = "SELECT status, number FROM known_order WHERE order_id = ?1";
+const OPEN: &str = "SELECT status, number FROM known_order INDEXED BY listed_open
+     WHERE ended = 0 AND status > 0 ORDER BY placed_ms LIMIT ?1";
 const EVENTS: &str = "SELECT id, kind, service, cause, time_ms, data FROM event WHERE order_number = ?1";
 const SEEN: &str = "SELECT id, kind, service, cause, time_ms,
         CASE WHEN kind GLOB 'DeadLetter*' THEN json_extract(data, '$.dead_letter') END
@@ -188,6 +215,7 @@ mod tests {
                 FIND.to_owned(),
                 "SEARCH known_order USING INDEX sqlite_autoindex_known_order_1 (order_id=?)".to_owned(),
             ),
+            (OPEN.to_owned(), format!("{scan}listed_open")),
             (EVENTS.to_owned(), "SEARCH event USING PRIMARY KEY (order_number=?)".to_owned()),
             (SEEN.to_owned(), "SEARCH event USING PRIMARY KEY (order_number=?)".to_owned()),
             (

@@ -10,7 +10,8 @@ use tracker::money;
 
 use super::{
     http::Server,
-    print,
+    print, read,
+    status::Nowhere,
     table::{self, cell},
     values,
 };
@@ -44,11 +45,18 @@ pub struct OrdersArgs {
 
 /// `quadrille orders`.
 pub fn run(orders: OrdersArgs, json: bool) -> Result<ExitCode> {
-    let answer = orders.server.client().get(&format!("/orders{}", orders.query()))?.ok()?;
+    let client = orders.server.client();
+    let answer = client.get(&format!("/orders{}", orders.query()))?.ok()?;
     if answer == json!([]) && !json {
         output::message("no orders")?;
     }
     print(json, &answer, |orders: Vec<Order>| text(&orders, table::is_terminal()))?;
+    if orders.stuck.is_some() && !json {
+        let status = client.get("/status")?.ok()?;
+        for missing in read::<Vec<Nowhere>>(&status["hosted_nowhere"])? {
+            output::data(missing.line())?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,7 +110,6 @@ fn text(orders: &[Order], terminal: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::read;
 
     #[test]
     fn each_order_is_a_line_with_why_it_stands_there() {

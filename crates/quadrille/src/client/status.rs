@@ -1,6 +1,6 @@
 //! `quadrille status`: each service and lane, and the last trouble.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, process::ExitCode, thread, time::Duration};
 
 use anyhow::Result;
 use clap::Args;
@@ -8,10 +8,12 @@ use comfy_table::Color;
 use serde::Deserialize;
 
 use super::{
-    http::Server,
+    http::{Client, Server},
     print,
     table::{self, cell},
 };
+
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -19,23 +21,44 @@ use super::{
 A lane is a partition of every topic, for one service. Its position is how far it has read each topic.
 
 Example:
-  quadrille status")]
+  quadrille status --watch")]
 pub struct StatusArgs {
+    /// Show it again every second
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     server: Server,
 }
 
 /// `quadrille status`.
 pub fn run(status: StatusArgs, json: bool) -> Result<ExitCode> {
-    let answer = status.server.client().get("/status")?.ok()?;
-    print(json, &answer, |status| text(&status, table::is_terminal()))?;
-    Ok(ExitCode::SUCCESS)
+    let client = status.server.client();
+    let mut looked = show(&client, json, status.watch);
+    while status.watch {
+        if let Err(error) = &looked {
+            // It may be about to start again, and who watches wants to see that.
+            eprintln!("quadrille: {error:#}");
+        }
+        thread::sleep(BETWEEN_LOOKS);
+        looked = show(&client, json, true);
+    }
+    looked.map(|()| ExitCode::SUCCESS)
+}
+
+/// Prints it; on a terminal that is watched, instead of what was there.
+fn show(client: &Client, json: bool, watch: bool) -> Result<()> {
+    let terminal = table::is_terminal();
+    let clear = if watch && terminal && !json { "\x1b[H\x1b[J" } else { "" };
+    let answer = client.get("/status")?.ok()?;
+    print(json, &answer, |status| format!("{clear}{}", text(&status, terminal)))
 }
 
 #[derive(Deserialize)]
 struct Status {
     kafka: Kafka,
     services: Vec<Service>,
+    #[serde(default)]
+    hosted_nowhere: Vec<Nowhere>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +76,19 @@ struct Service {
     dead_letters: u64,
     #[serde(default)]
     lanes: Vec<Lane>,
+}
+
+/// A service of the saga.
+#[derive(Deserialize)]
+pub struct Nowhere {
+    shown: String,
+}
+
+impl Nowhere {
+    /// Which, and how many orders wait for it.
+    pub fn line(&self) -> String {
+        table::plain(&self.shown)
+    }
 }
 
 #[derive(Deserialize)]
@@ -112,6 +148,9 @@ fn text(status: &Status, terminal: bool) -> String {
             text += &format!("\n{}", table::plain(&line));
         }
     }
+    for missing in &status.hosted_nowhere {
+        text += &format!("\n{}", missing.line());
+    }
     text
 }
 
@@ -129,7 +168,9 @@ mod tests {
                 {"lane": 0, "behind": 0, "behind_since": null, "positions": {"orders.commands": 12, "payments": 9}},
                 {"lane": 1, "behind": 1234, "behind_since": "2026-11-21T10:00:00.123Z", "positions": {}}]},
             {"service": "payment", "state": "starting", "dead_letters": 2,
-             "trouble": {"what": "the disk is full", "at": "2026-11-21T10:00:01.000Z"}, "lanes": []}]});
+             "trouble": {"what": "the disk is full", "at": "2026-11-21T10:00:01.000Z"}, "lanes": []}],
+            "hosted_nowhere": [{"service": "shipping", "orders_waiting": 3,
+             "shown": "shipping: hosted nowhere that I know of; 3 orders wait for it"}]});
         assert_eq!(
             text(&read(&status).unwrap(), false),
             "\
@@ -139,7 +180,8 @@ order    ready        0       0                           orders.commands 12, pa
 order    ready        1    1234  2026-11-21 10:00:00 UTC
 payment  starting
 payment: last trouble 2026-11-21 10:00:01 UTC: the disk is full
-payment: 2 dead letters (quadrille dead-letters list)"
+payment: 2 dead letters (quadrille dead-letters list)
+shipping: hosted nowhere that I know of; 3 orders wait for it"
         );
     }
 }

@@ -9,6 +9,7 @@ mod commands;
 mod dead_letters;
 mod health;
 mod metrics;
+mod nowhere;
 mod orders;
 mod peers;
 mod problem;

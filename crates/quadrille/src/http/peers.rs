@@ -147,6 +147,9 @@ async fn with_status_of_peers(
     let mut status = json_of(response).await?;
     for service in app.at_peers() {
         let of_peer = app.peers.get(service, "/status", token).await;
+        if let (ServiceName::Tracker, Ok(of_tracker)) = (service, &of_peer) {
+            take_counts(&mut status, of_tracker);
+        }
         let found =
             of_peer.as_ref().ok().and_then(|status| status["services"].as_array()).and_then(|services| {
                 services.iter().find(|shown| shown["service"] == service.to_string()).cloned()
@@ -157,8 +160,21 @@ async fn with_status_of_peers(
         if let Some(services) = status["services"].as_array_mut() {
             services.push(shown);
         }
+        if let Some(nowhere) = status["hosted_nowhere"].as_array_mut() {
+            nowhere.retain(|missing| missing["service"] != service.to_string());
+        }
     }
     Ok(Json(status))
+}
+
+/// How many orders wait for what is hosted nowhere, as the tracker's process says.
+fn take_counts(status: &mut Value, of_tracker: &Value) {
+    for missing in status["hosted_nowhere"].as_array_mut().into_iter().flatten() {
+        let counted = of_tracker["hosted_nowhere"].as_array().into_iter().flatten();
+        if let Some(counted) = counted.into_iter().find(|counted| counted["service"] == missing["service"]) {
+            *missing = counted.clone();
+        }
+    }
 }
 
 async fn with_dead_letters_of_peers(

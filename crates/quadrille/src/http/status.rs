@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::http::{
     app::{App, read},
+    nowhere,
     problem::Problem,
 };
 
@@ -48,5 +49,6 @@ pub async fn show(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
     }
     let connection = app.watch.connection();
     let kafka = json!({"servers": connection.servers(), "reachable": !connection.is_lost()});
-    Ok(Json(json!({"kafka": kafka, "services": services})))
+    let nowhere = nowhere::not_here(&app).await?;
+    Ok(Json(json!({"kafka": kafka, "services": services, "hosted_nowhere": nowhere})))
 }

@@ -134,3 +134,16 @@ fn what_a_service_could_not_use_it_has_not_heard() {
     events.push(again);
     assert_eq!(awaited(&events), [("shipping", "ShipmentScheduled", vec![], 4)], "and refused again");
 }
+
+#[test]
+fn it_is_counted_for_whom_orders_wait() {
+    let mut kit = Kit::new();
+    for (order, kinds) in [("a", &PLACED[..4]), ("b", &PLACED[..4]), ("c", &PLACED[..2])] {
+        kit.add(&story(order, kinds));
+    }
+    kit.add(&completed("d"));
+    assert_eq!(kit.view.waiting().unwrap(), [("payment", 1), ("shipping", 2)].into());
+    let confirmed = [&PLACED[..], &CLOSED[..2]].concat();
+    kit.add(&story("e", &confirmed));
+    assert_eq!(kit.view.waiting().unwrap(), [("inventory", 1), ("payment", 1), ("shipping", 3)].into());
+}
