@@ -5,14 +5,15 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc, ti
 use anyhow::{Context, Result};
 use choreography::Settings;
 use clap::ValueEnum;
-use contract::topics;
-use runtime::{Commands, Connection, KafkaSettings, Shutdown, Topology, Watch, Worker, WorkerSettings};
+use runtime::{
+    Commands, Connection, KafkaSettings, Shutdown, Topology, Watch, Worker, WorkerSettings, now_ms,
+};
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use tracker::{Tracker, TrackerSettings};
 
 use crate::{
-    cli::{HttpAccess, Serve, ServiceName, Up},
+    cli::{HttpAccess, Kafka, Serve, ServiceName, Up},
     http::{self, Access, App, Front, Hosted, Peers, Server, Tokens},
     output,
     running::{Running, Started},
@@ -20,6 +21,7 @@ use crate::{
     settings::topology,
     signals::Signals,
     topics::apply_when_reachable,
+    try_it,
 };
 
 /// `quadrille up`.
@@ -31,18 +33,21 @@ pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
     names.retain(|name| !up.except.contains(name));
     let settings = up.rules.settings();
     let Some(servers) = &up.kafka.kafka_bootstrap_servers else {
+        up.store.refuse_in_a_sandbox();
         let http = http::listen(&up.http_addr).await?;
         let sandbox = Sandbox::start(&up.kafka_addr).await?;
         if !json {
             tell(&format!(
-                "A sandbox: what it holds is in memory and in {}, and gone when it stops.",
-                sandbox.folder().display()
+                "A sandbox: what it holds is in memory and in {}, and gone when it stops.{}",
+                sandbox.folder().display(),
+                if up.store.database_url.is_some() { " DATABASE_URL is not used." } else { "" }
             ));
         }
         let address = sandbox.address().to_string();
         let host = Host::new(settings, sandbox.kafka(), &address, up.store.retention)?;
         let store = |name: ServiceName| sandbox.folder().join(format!("{name}.db"));
-        let announcement = Announcement { kafka: address, suggest: true, json };
+        let suggested = Some(try_it::commands(&address, &Kafka::default(), now_ms() / 1000));
+        let announcement = Announcement { kafka: address, suggested, json };
         let front = front(http, &up.http_addr, &up.access, tokens, nobody())?;
         return host.run(&names, store, front, signals, announcement).await;
     };
@@ -54,7 +59,8 @@ pub async fn up(up: Up, json: bool) -> Result<ExitCode> {
     // Only now: who connects is answered.
     let http = http::listen(&up.http_addr).await?;
     let store = |name| up.store.path(name, names.len());
-    let announcement = Announcement { kafka: servers.clone(), suggest: true, json };
+    let suggested = Some(try_it::commands(servers, &up.kafka, now_ms() / 1000));
+    let announcement = Announcement { kafka: servers.clone(), suggested, json };
     let front = front(http, &up.http_addr, &up.access, tokens, nobody())?;
     host.run(&names, store, front, signals, announcement).await
 }
@@ -75,7 +81,7 @@ pub async fn serve(serve: Serve, json: bool) -> Result<ExitCode> {
         None => http::listen_somewhere().await?,
     };
     let store = |name| serve.store.path(name, names.len());
-    let announcement = Announcement { kafka: servers.to_owned(), suggest: false, json };
+    let announcement = Announcement { kafka: servers.to_owned(), suggested: None, json };
     let peers = Peers::new(serve.http_peers.into_iter().collect());
     let front = front(http, serve.http_addr.as_deref().unwrap_or_default(), &serve.access, tokens, peers)?;
     host.run(&names, store, front, signals, announcement).await
@@ -222,8 +228,8 @@ fn nobody() -> Peers {
 /// What is printed once all services are ready.
 struct Announcement {
     kafka: String,
-    /// Whether to suggest something to try.
-    suggest: bool,
+    /// What a person may try in another terminal, line by line, where everything is here.
+    suggested: Option<Vec<String>>,
     json: bool,
 }
 
@@ -236,25 +242,14 @@ impl Announcement {
         }
         let mut lines = vec![format!("Kafka: {}", self.kafka), format!("HTTP: {http}")];
         lines.extend(page.map(|page| format!("Web page: {page}")));
-        if self.suggest {
-            lines.push(suggestion(&self.kafka));
-        }
+        lines.extend(self.suggested.iter().flatten().map(|command| format!("Try: {command}")));
         let left_out: Vec<String> =
             ServiceName::all().map(|name| name.to_string()).filter(|name| !names.contains(name)).collect();
-        if self.suggest && !left_out.is_empty() {
+        if self.suggested.is_some() && !left_out.is_empty() {
             lines.push(format!("left out: {}", left_out.join(", ")));
         }
         let names = if names.is_empty() { "no service".to_owned() } else { names.join(", ") };
         lines.push(format!("ready: {names}"));
         lines.join("\n")
     }
-}
-
-/// What a person may do next, in another terminal.
-fn suggestion(kafka: &str) -> String {
-    let order = concat!(
-        r#"{"type":"PlaceOrder","order_id":"order-1","customer_id":"ada","currency":"EUR","#,
-        r#""items":[{"sku":"tea","quantity":2,"unit_price":2499}],"destination":{"country":"DE"}}"#
-    );
-    format!("Try: echo '{order}' | kcat -b {kafka} -P -t {} -k order-1", topics::ORDERS_COMMANDS)
 }

@@ -14,6 +14,7 @@ mod settings;
 mod signals;
 mod story;
 mod topics;
+mod try_it;
 
 use std::{
     panic::{set_hook, take_hook},

@@ -83,6 +83,21 @@ impl Store {
         }
     }
 
+    /// Ends the program with 2 where someone has said where a sandbox should keep what it forgets. The
+    /// variable may be there for something else, and its value has been looked at.
+    pub fn refuse_in_a_sandbox(&self) {
+        let from_environment = std::env::var("DATABASE_URL").ok();
+        let flag = match (&self.data_dir, &self.database_url) {
+            (Some(_), _) => "--data-dir",
+            (None, url) if *url != from_environment => "--database-url",
+            _ => return,
+        };
+        refuse_value(format!(
+            "{flag} has no effect in a sandbox, which forgets everything when it stops: name the brokers of an \
+             Apache Kafka, too (KAFKA_BOOTSTRAP_SERVERS, or --kafka-bootstrap-servers), or leave {flag} out"
+        ))
+    }
+
     /// The store of a service, one of `services` in this process.
     pub fn path(&self, service: ServiceName, services: usize) -> PathBuf {
         let place = self.place();

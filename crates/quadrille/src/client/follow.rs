@@ -17,7 +17,7 @@ use super::{
     tick::Tick,
 };
 use crate::{
-    output,
+    output::{self, NobodyReads},
     story::{Teller, Timeline},
 };
 
@@ -34,7 +34,7 @@ pub fn follow(client: &Client, id: &str, limit: Duration, json: bool) -> Result<
     let mut trouble = false;
     loop {
         let looked = follower.look();
-        trouble = follower.say_once(&looked, trouble)?;
+        trouble = follower.say_once(looked, trouble)?;
         if follower.has_ended() {
             break;
         }
@@ -66,7 +66,7 @@ pub fn watch(client: &Client, id: &str, json: bool) -> Result<ExitCode> {
         follower.tell_what_is_awaited()?;
         follower.pause();
         let looked = follower.look_at_the_timeline(Look::Asked);
-        trouble = follower.say_once(&looked, trouble)?;
+        trouble = follower.say_once(looked, trouble)?;
     }
     follower
         .tell_until(|timeline| timeline.events.iter().any(|event| event.kind.starts_with("Notification")));
@@ -150,15 +150,18 @@ impl<'a> Follower<'a> {
     }
 
     /// Says what is wrong, unless that is so for some time; returns whether something is.
-    fn say_once(&mut self, looked: &Result<()>, trouble: bool) -> Result<bool> {
-        if let Err(error) = looked
-            && !trouble
-        {
-            // The server may be about to start again; the order goes on without anyone who looks.
-            self.tick.clear();
-            output::message(format_args!("quadrille: {error:#}"))?;
+    fn say_once(&mut self, looked: Result<()>, trouble: bool) -> Result<bool> {
+        match looked {
+            Ok(()) => return Ok(false),
+            Err(error) if error.is::<NobodyReads>() => return Err(error),
+            Err(error) if !trouble => {
+                // The server may be about to start again; the order goes on without anyone who looks.
+                self.tick.clear();
+                output::message(format_args!("quadrille: {error:#}"))?;
+            }
+            Err(_) => {}
         }
-        Ok(looked.is_err())
+        Ok(true)
     }
 
     /// Lets time pass, and shows that it does.

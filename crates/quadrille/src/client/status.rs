@@ -12,6 +12,7 @@ use super::{
     print,
     table::{self, cell},
 };
+use crate::output::{self, NobodyReads};
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -36,8 +37,11 @@ pub fn run(status: StatusArgs, json: bool) -> Result<ExitCode> {
     let mut looked = show(&client, json, status.watch);
     while status.watch {
         if let Err(error) = &looked {
+            if error.is::<NobodyReads>() {
+                break;
+            }
             // It may be about to start again, and who watches wants to see that.
-            eprintln!("quadrille: {error:#}");
+            output::message(format_args!("quadrille: {error:#}"))?;
         }
         thread::sleep(BETWEEN_LOOKS);
         looked = show(&client, json, true);
