@@ -13,7 +13,7 @@ use crate::{
         account::AccountArgs, dead_letters::DeadLettersArgs, order::OrderArgs, orders::OrdersArgs,
         status::StatusArgs, stock::StockArgs, trace::TraceArgs,
     },
-    output,
+    hints, output,
 };
 
 /// An order saga as a choreography of five services on Kafka.
@@ -333,7 +333,7 @@ pub enum LogFormat {
 }
 
 /// Says what is wrong with the command line, and ends the program: with 2, unless help was asked for.
-pub fn refuse(error: &clap::Error) -> ! {
+pub fn refuse(mut error: clap::Error) -> ! {
     // A flag and its variable differ in form only; whoever has set the variable knows it by its name.
     if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) {
         let flag = flag.split_whitespace().next().unwrap_or_default();
@@ -343,6 +343,8 @@ pub fn refuse(error: &clap::Error) -> ! {
             let _ = output::message(format_args!("{variable} is set to something that is not allowed:"));
         }
     }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    hints::add(&mut error, &Cli::command(), &words);
     error.exit()
 }
 

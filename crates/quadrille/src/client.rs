@@ -37,6 +37,12 @@ fn exit_code(answer: &Value) -> Result<ExitCode> {
     if answer["status"] != "refused" {
         return Ok(ExitCode::SUCCESS);
     }
-    output::message("quadrille: it was refused; `quadrille dead-letters list` says why")?;
+    let text = |name: &str| answer[name].as_str().map(table::plain);
+    match (text("reason"), text("dead_letter")) {
+        (Some(reason), Some(id)) => {
+            output::message(format_args!("quadrille: it was refused: {reason} (dead letter {id})"))?;
+        }
+        _ => output::message("quadrille: it was refused; `quadrille dead-letters list` says why")?,
+    }
     Ok(ExitCode::FAILURE)
 }

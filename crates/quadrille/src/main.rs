@@ -4,6 +4,7 @@ mod asyncapi;
 mod cli;
 mod client;
 mod demo;
+mod hints;
 mod host;
 mod http;
 mod logging;
@@ -29,7 +30,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| cli::refuse(&error));
+    let cli = Cli::try_parse().unwrap_or_else(|error| cli::refuse(error));
     be_quiet_about_panics_that_are_expected();
     match run(cli) {
         Ok(code) => code,

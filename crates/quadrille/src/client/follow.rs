@@ -40,7 +40,7 @@ pub fn follow(client: &Client, id: &str, limit: Duration, json: bool) -> Result<
         }
         if Instant::now() >= until {
             follower.tick.clear();
-            if looked.is_err() {
+            if trouble {
                 // It has been told.
                 return Ok(ExitCode::FAILURE);
             }

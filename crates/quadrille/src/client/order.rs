@@ -40,7 +40,7 @@ enum OrderCommand {
         id: Id,
     },
     /// Ask for an order to be cancelled, which it can be until it is confirmed
-    #[command(after_help = "Example:\n  quadrille order cancel order-42 --reason 'changed my mind'")]
+    #[command(after_help = CANCEL_HELP)]
     Cancel {
         /// The order
         #[arg(value_parser = values::id)]
@@ -48,6 +48,8 @@ enum OrderCommand {
         /// Why, in words of your own
         #[arg(long)]
         reason: Option<String>,
+        #[command(flatten)]
+        wait: Wait,
     },
 }
 
@@ -74,6 +76,12 @@ struct Place {
     /// The order's id, by which placing it again is safe [default: a new one]
     #[arg(long, value_name = "ORDER_ID", value_parser = values::id)]
     id: Option<Id>,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+#[derive(Debug, Args)]
+struct Wait {
     /// Follow it to its end, for so many seconds at most [default: 60]
     #[arg(
         long,
@@ -84,6 +92,13 @@ struct Place {
     )]
     wait: Option<u64>,
 }
+
+const CANCEL_HELP: &str = "\
+With --wait: exit 0 when it is completed, 3 when it is cancelled, 4 when it has not ended in time.
+
+Examples:
+  quadrille order cancel order-42 --reason 'changed my mind'
+  quadrille order cancel order-42 --wait";
 
 const PLACE_HELP: &str = "\
 With --wait: exit 0 when it is completed, 3 when it is cancelled, 4 when it has not ended in time.
@@ -98,13 +113,26 @@ pub fn run(order: OrderArgs, json: bool) -> Result<ExitCode> {
     match order.command {
         OrderCommand::Place(order) => return place(order, &client, json),
         OrderCommand::Show { id } => print_order(json, &client.get(&format!("/orders/{id}"))?.ok()?)?,
-        OrderCommand::Cancel { id, reason } => {
+        OrderCommand::Cancel { id, reason, wait } => {
             let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
             let answer = client.post(&format!("/orders/{id}/cancel"), &body, None)?.ok()?;
-            print(json, &answer, |order: Standing| order.line())?;
+            return wait.or_print(&answer, &client, &id, json);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Wait {
+    /// Follows the order to its end, if that is asked for, else prints where it stands.
+    fn or_print(&self, answer: &Value, client: &Client, id: &str, json: bool) -> Result<ExitCode> {
+        match self.wait {
+            Some(seconds) => follow(client, id, Duration::from_secs(seconds), json),
+            None => {
+                print(json, answer, |order: Standing| order.line())?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
 }
 
 fn place(place: Place, client: &Client, json: bool) -> Result<ExitCode> {
@@ -133,13 +161,7 @@ fn place(place: Place, client: &Client, json: bool) -> Result<ExitCode> {
         })?
         .ok()?;
     let id = answer["order_id"].as_str().context("the answer names no order: is that a Quadrille?")?;
-    match place.wait {
-        Some(seconds) => follow(client, id, Duration::from_secs(seconds), json),
-        None => {
-            print(json, &answer, |order: Standing| order.line())?;
-            Ok(ExitCode::SUCCESS)
-        }
-    }
+    place.wait.or_print(&answer, client, id, json)
 }
 
 impl Place {
@@ -224,7 +246,7 @@ mod tests {
             currency: values::currency("EUR").unwrap(),
             country: "DE".try_into().unwrap(),
             id: Some(values::id("order-42").unwrap()),
-            wait: None,
+            wait: Wait { wait: None },
         };
         let command: contract::PlaceOrder = serde_json::from_value(place.body()).unwrap();
         assert_eq!(&*command.order_id, "order-42");

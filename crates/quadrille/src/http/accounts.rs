@@ -59,10 +59,8 @@ pub async fn deposit(
     let command: DepositFunds = body::command(fields)?;
     let (customer, deposit) = (command.customer_id.clone(), command.deposit_id.clone());
     let counts_by = ("deposit_id", &deposit);
-    let status =
+    let mut answer =
         write_counted(&app, &command, counts_by, ServiceName::Payment, payment::Deposit::NAME).await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(json!({"customer_id": customer, "deposit_id": deposit, "status": status})),
-    ))
+    answer.extend([("customer_id".to_owned(), json!(customer)), ("deposit_id".to_owned(), json!(deposit))]);
+    Ok((StatusCode::ACCEPTED, Json(Value::Object(answer))))
 }

@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use contract::{Id, derived_id};
 use runtime::{NotWritten, now_ms};
 use saga::{Message, Said};
+use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -22,12 +23,20 @@ const READ_LIMIT: Duration = Duration::from_secs(1);
 /// How long a command may be under way to Kafka.
 const WRITE_LIMIT: Duration = Duration::from_millis(4_500);
 
-/// Writes a command as the record `id`; returns whether `reader`, if it is in this process, has
-/// handled it.
+/// Where a command stands that was written.
+pub struct Written {
+    topic: &'static str,
+    partition: i32,
+    offset: i64,
+    /// Whether its service, if it is in this process, has handled it.
+    pub is_read: bool,
+}
+
+/// Writes a command as the record `id`, and waits a little until `reader` has handled it.
 ///
 /// # Errors
 /// 429 when too much waits, 503 when Kafka can't take it.
-pub async fn write(app: &App, command: Said, id: &str, reader: ServiceName) -> Result<bool, Problem> {
+pub async fn write(app: &App, command: Said, id: &str, reader: ServiceName) -> Result<Written, Problem> {
     let too_many = || Problem::too_many("too many requests wait for Kafka: try again soon".to_owned());
     let place = {
         let _room = app.room.try_acquire().map_err(|_| too_many())?;
@@ -44,9 +53,12 @@ pub async fn write(app: &App, command: Said, id: &str, reader: ServiceName) -> R
             }
         }
     };
-    let Some(reader) = app.service(reader) else { return Ok(false) };
     let (topic, partition, offset) = place;
-    Ok(reader.vitals.has_read(topic, partition, offset, READ_LIMIT).await)
+    let is_read = match app.service(reader) {
+        Some(reader) => reader.vitals.has_read(topic, partition, offset, READ_LIMIT).await,
+        None => false,
+    };
+    Ok(Written { topic, partition, offset, is_read })
 }
 
 /// The id that follows from the request's idempotency key, if it has one.
@@ -64,8 +76,8 @@ pub fn id_of_key(headers: &HeaderMap, what: &str) -> Result<Option<Id>, Problem>
 }
 
 /// Writes a command that counts once by an id of its own, which stands in its field `name` and names
-/// an instance of `participant`. Returns what has become of it: `counted`, `refused` (there is a dead
-/// letter of it), or `accepted` where that is not known yet.
+/// an instance of `participant`. Returns what has become of it, as it stands in the answer: `counted`;
+/// `refused` with the reason and the id of its dead letter; `accepted` where that is not known yet.
 ///
 /// # Errors
 /// As [`write`]; 422 where another content has counted under that id.
@@ -75,15 +87,28 @@ pub async fn write_counted<C: Message + Clone + PartialEq>(
     (name, id): (&str, &Id),
     reader: ServiceName,
     participant: &'static str,
-) -> Result<&'static str, Problem> {
-    if !write(app, command.clone().into(), &new_id(), reader).await? {
-        return Ok("accepted");
+) -> Result<Map<String, Value>, Problem> {
+    let status = |status: &str| Map::from_iter([("status".to_owned(), json!(status))]);
+    let Written { topic, partition, offset, is_read } =
+        write(app, command.clone().into(), &new_id(), reader).await?;
+    if !is_read {
+        return Ok(status("accepted"));
     }
     let (store, key) = (app.store(reader)?, id.to_string());
-    let Some(known) = read(move || store.instance(participant, &key)).await? else { return Ok("refused") };
+    let letter = format!("{reader}-{topic}-{partition}-{offset}");
+    let look = move || Ok((store.instance(participant, &key)?, store.dead_letter(&letter)?));
+    let (known, letter) = read(look).await?;
+    let Some(known) = known else {
+        let mut refused = status("refused");
+        if let Some(letter) = letter {
+            refused.insert("reason".to_owned(), json!(letter.reason));
+            refused.insert("dead_letter".to_owned(), json!(letter.id));
+        }
+        return Ok(refused);
+    };
     let counted: Option<C> = serde_json::from_str(&known.state).map_err(|e| Problem::internal(&e.into()))?;
     match counted.is_none_or(|counted| counted == *command) {
-        true => Ok("counted"),
+        true => Ok(status("counted")),
         false => Err(Problem::unusable(&format!("{name}: it has counted with other content: use another"))),
     }
 }

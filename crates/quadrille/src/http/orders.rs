@@ -125,7 +125,7 @@ async fn place_or_find(app: &App, command: PlaceOrder) -> Result<Option<Found>, 
     }
     // The same request again is the same record again.
     let record = derived_id("PlaceOrder", &format!("{}/{}", command.order_id, order::content(&command)));
-    let is_read = write(app, command.clone().into(), &record, ServiceName::Order).await?;
+    let is_read = write(app, command.clone().into(), &record, ServiceName::Order).await?.is_read;
     match store.filter(|_| is_read) {
         Some(store) => find(store, &command.order_id).await?.map(same).transpose(),
         None => Ok(None),
@@ -218,7 +218,8 @@ pub async fn cancel(
     }
     let is_read = write(&app, command.into(), &record, ServiceName::Order)
         .await
-        .map_err(|problem| problem.of_order(&order))?;
+        .map_err(|problem| problem.of_order(&order))?
+        .is_read;
     let Some(store) = store.filter(|_| is_read) else { return Ok(accepted(&order, json!("accepted"))) };
     let found = find(store, &order).await?.ok_or_else(|| unknown(&order))?;
     if found.state.status != Status::Cancelled {

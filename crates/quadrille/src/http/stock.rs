@@ -58,7 +58,8 @@ pub async fn receive(
     let command: ReceiveStock = body::command(fields)?;
     let (sku, receipt) = (command.sku.clone(), command.receipt_id.clone());
     let counts_by = ("receipt_id", &receipt);
-    let status =
+    let mut answer =
         write_counted(&app, &command, counts_by, ServiceName::Inventory, inventory::Receipt::NAME).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({"sku": sku, "receipt_id": receipt, "status": status}))))
+    answer.extend([("sku".to_owned(), json!(sku)), ("receipt_id".to_owned(), json!(receipt))]);
+    Ok((StatusCode::ACCEPTED, Json(Value::Object(answer))))
 }
