@@ -10,6 +10,7 @@ mod alone;
 mod bad_records;
 mod commands;
 mod compose;
+mod contact;
 mod dead_letters;
 mod demo;
 mod endings;
