@@ -64,7 +64,7 @@ pub enum Command {
     /// List, show, redrive or discard input that could not be used
     #[command(after_help = "Example:\n  quadrille dead-letters list")]
     DeadLetters(DeadLettersArgs),
-    /// Show each service and lane: position, how far behind, and the last trouble
+    /// Show each service and lane, and the last trouble; and what is hosted nowhere
     Status(StatusArgs),
     /// Make, verify or print the topics
     #[command(after_help = "Example:\n  quadrille topics check --kafka-bootstrap-servers localhost:9092")]

@@ -61,6 +61,8 @@ pub struct Shown {
 pub struct Waiting {
     /// Its type.
     pub event: String,
+    /// Who would say it.
+    pub service: String,
     /// `X (from SERVICE) for 12 s`, and what else would do.
     pub shown: String,
 }

@@ -1,7 +1,6 @@
 //! What a person may type next, once the services are ready.
 
 use contract::topics;
-use serde_json::{Value, json};
 
 use crate::cli::Kafka;
 
@@ -9,13 +8,16 @@ use crate::cli::Kafka;
 /// ids end with `stamp`, so that those of an earlier start on the same Kafka are not repeated.
 pub fn commands(servers: &str, kafka: &Kafka, stamp: i64) -> Vec<String> {
     let id = format!("try-{stamp}");
-    let deposit = json!({"type": "DepositFunds", "deposit_id": id, "customer_id": "ada", "amount": 50_000,
-        "currency": "EUR"});
-    let receipt = json!({"type": "ReceiveStock", "receipt_id": id, "sku": "tea", "quantity": 10});
-    let order = json!({"type": "PlaceOrder", "order_id": id, "customer_id": "ada", "currency": "EUR",
-        "items": [{"sku": "tea", "quantity": 2, "unit_price": 2499}], "destination": {"country": "DE"}});
+    // As a person would write them: the type first.
+    let deposit = format!(
+        r#"{{"type":"DepositFunds","deposit_id":"{id}","customer_id":"ada","amount":50000,"currency":"EUR"}}"#
+    );
+    let receipt = format!(r#"{{"type":"ReceiveStock","receipt_id":"{id}","sku":"tea","quantity":10}}"#);
+    let order = format!(
+        r#"{{"type":"PlaceOrder","order_id":"{id}","customer_id":"ada","currency":"EUR","items":[{{"sku":"tea","quantity":2,"unit_price":2499}}],"destination":{{"country":"DE"}}}}"#
+    );
     let kcat = kcat(servers, kafka);
-    let say = |command: &Value, topic, key: &str| format!("echo '{command}' | {kcat} -P -t {topic} -k {key}");
+    let say = |command: &str, topic, key: &str| format!("echo '{command}' | {kcat} -P -t {topic} -k {key}");
     vec![
         say(&deposit, topics::PAYMENTS_COMMANDS, "ada"),
         say(&receipt, topics::INVENTORY_COMMANDS, "tea"),

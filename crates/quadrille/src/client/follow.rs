@@ -166,8 +166,12 @@ impl<'a> Follower<'a> {
 
     /// Lets time pass, and shows that it does.
     fn pause(&mut self) {
-        let waiting = self.timeline.as_ref().and_then(|timeline| timeline.waiting().into_iter().next());
-        let waiting = waiting.unwrap_or_else(|| plain(self.status()));
+        let waiting = match self.timeline.as_ref().and_then(|timeline| timeline.waiting_for.first()) {
+            Some(waiting) => {
+                format!("waiting for {} (from {})", plain(&waiting.event), plain(&waiting.service))
+            }
+            None => plain(self.status()),
+        };
         self.tick.show(&format!("{:>6}  {waiting}", format!("{} s", self.began.elapsed().as_secs())));
         thread::sleep(BETWEEN_LOOKS);
     }

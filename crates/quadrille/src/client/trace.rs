@@ -59,7 +59,7 @@ mod tests {
             "began_at": "2026-11-21T10:00:00.123Z", "events": [
                 {"type": "PlaceOrder", "service": "http", "id": "1",
                  "shown": {"after": "0 ms", "heard": [], "detail": "2 tea to DE"}}], "waiting_for": [
-                {"event": "OrderPlaced", "shown": "OrderPlaced (from order) for 12 s"}]});
+                {"event": "OrderPlaced", "service": "order", "shown": "OrderPlaced (from order) for 12 s"}]});
         assert_eq!(
             text(&read(&timeline).unwrap(), None),
             "\
