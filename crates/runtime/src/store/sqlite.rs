@@ -1,12 +1,15 @@
 //! The store on SQLite: one file for each service, one writer.
 
+mod dead_letters;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, types::Type};
 use serde::{Deserialize, Serialize};
 
-use super::{DeadLetter, Instance, Lane, LastRecord, Outgoing, Position, Taken, Timer, lock::Lock};
+pub(super) use self::dead_letters::dead_letter;
+use super::{Instance, Lane, LastRecord, Outgoing, Position, Taken, Timer, lock::Lock};
 use crate::record::Headers;
 
 const SCHEMA_VERSION: i64 = 2;
@@ -189,24 +192,6 @@ fn outgoing(row: &Row) -> rusqlite::Result<Outgoing> {
     })
 }
 
-/// A row of the columns id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms.
-pub(super) fn dead_letter(row: &Row) -> rusqlite::Result<DeadLetter> {
-    Ok(DeadLetter {
-        id: row.get(0)?,
-        topic: row.get(1)?,
-        partition: row.get(2)?,
-        offset: row.get(3)?,
-        timestamp_ms: row.get(4)?,
-        kind: row.get(5)?,
-        key: row.get(6)?,
-        headers: headers(row, 7)?,
-        value: row.get(8)?,
-        is_whole: row.get(9)?,
-        reason: row.get(10)?,
-        at_ms: row.get(11)?,
-    })
-}
-
 fn headers(row: &Row, column: usize) -> rusqlite::Result<Headers> {
     let json: String = row.get(column)?;
     read_headers(&json)
@@ -374,46 +359,6 @@ impl Transaction<'_> {
             "DELETE FROM timer WHERE participant = ?1 AND instance = ?2 AND due_ms = ?3 AND cause_id = ?4",
         )?;
         Ok(delete.execute(params![timer.participant, timer.instance, timer.due_ms, timer.cause_id])? > 0)
-    }
-
-    /// Keeps a record that could not be used.
-    ///
-    /// # Errors
-    /// When the file can't be written.
-    pub fn add_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
-        self.0
-            .prepare_cached(
-                "INSERT OR REPLACE INTO dead_letter
-                 (id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            )?
-            .execute(params![
-                letter.id,
-                letter.topic,
-                letter.partition,
-                letter.offset,
-                letter.timestamp_ms,
-                letter.kind,
-                letter.key,
-                json(&letter.headers),
-                letter.value,
-                letter.is_whole,
-                letter.reason,
-                letter.at_ms
-            ])?;
-        Ok(())
-    }
-
-    /// Takes a dead letter out of the store, if it is there.
-    ///
-    /// # Errors
-    /// When the file can't be written.
-    pub fn take_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
-        let mut delete = self.0.prepare_cached(
-            "DELETE FROM dead_letter WHERE id = ?1
-             RETURNING id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms",
-        )?;
-        Ok(delete.query_row([id], dead_letter).optional()?)
     }
 
     /// Remembers how far a partition has been read.
