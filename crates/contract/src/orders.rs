@@ -146,6 +146,17 @@ pub enum CancelReason {
     DeadlineExceeded,
 }
 
+impl CancelReason {
+    /// Every reason.
+    pub const ALL: [CancelReason; 5] = [
+        CancelReason::PaymentDeclined,
+        CancelReason::OutOfStock,
+        CancelReason::ShipmentRefused,
+        CancelReason::CustomerRequest,
+        CancelReason::DeadlineExceeded,
+    ];
+}
+
 impl From<CancellationRequestReason> for CancelReason {
     fn from(reason: CancellationRequestReason) -> Self {
         match reason {
@@ -227,9 +238,8 @@ mod tests {
             json!([AlreadyConfirmed, AlreadyEnded, UnknownOrder]),
             json!(["already_confirmed", "already_ended", "unknown_order"])
         );
-        use CancelReason::*;
         assert_eq!(
-            json!([PaymentDeclined, OutOfStock, ShipmentRefused, CustomerRequest, DeadlineExceeded]),
+            json!(CancelReason::ALL),
             json!([
                 "payment_declined",
                 "out_of_stock",

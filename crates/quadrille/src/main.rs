@@ -8,6 +8,7 @@ mod hints;
 mod host;
 mod http;
 mod logging;
+mod moment;
 mod output;
 mod running;
 mod sandbox;

@@ -39,11 +39,6 @@ CREATE TABLE known_order (
     updated_ms  INTEGER NOT NULL,
     events      INTEGER NOT NULL -- how many are kept
 ) STRICT;
--- The list, newest first: of all, of those that ended in one way, of those that have not ended.
--- Orders of which nobody knows that they were placed are in none of them.
-CREATE INDEX listed ON known_order (placed_ms) WHERE status > 0;
-CREATE INDEX listed_ended ON known_order (status, placed_ms) WHERE ended = 1;
-CREATE INDEX listed_open ON known_order (placed_ms) WHERE ended = 0 AND status > 0;
 -- What is to be forgotten next.
 CREATE INDEX untouched ON known_order (updated_ms);
 

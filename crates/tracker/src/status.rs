@@ -3,10 +3,12 @@
 use std::{fmt, str::FromStr};
 
 use contract::{
-    OrderCancellationRequested, OrderCancelled, OrderCompleted, OrderConfirmed, OrderPlaced, PlaceOrder,
+    CancelReason, OrderCancellationRequested, OrderCancelled, OrderCompleted, OrderConfirmed, OrderPlaced,
+    PlaceOrder,
 };
 use saga::Message;
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 /// Where an order stands. The greatest that any of its events shows is the one that holds, so that
 /// it doesn't matter in which order they arrive.
@@ -89,6 +91,20 @@ impl FromStr for Status {
             format!("'{}' is not a status, which is one of {}", shown.escape_debug(), names.join(", "))
         })
     }
+}
+
+/// Reads the name of a reason for which an order may be cancelled.
+///
+/// # Errors
+/// When it is none, with those that are.
+pub fn reason(name: &str) -> Result<String, String> {
+    let names = CancelReason::ALL.map(|reason| json!(reason));
+    let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+    if names.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let shown: String = name.chars().take(32).collect();
+    Err(format!("'{}' is not a reason, which is one of {}", shown.escape_debug(), names.join(", ")))
 }
 
 impl Serialize for Status {

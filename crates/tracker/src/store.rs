@@ -195,6 +195,7 @@ fn connect(path: &Path) -> Result<Connection> {
             "it has schema version {other}, and this program knows {SCHEMA_VERSION}: use a newer program"
         ),
     }
+    transaction.execute_batch(include_str!("lists.sql"))?;
     transaction.commit()?;
     Ok(connection)
 }
@@ -310,7 +311,7 @@ fn write_order(transaction: &Transaction, order_id: &str, touched: &Touched) -> 
             ])?;
         return Ok(());
     };
-    // Most events change nothing but the time, and then one index has to follow instead of four.
+    // Most events change nothing but the time, and then one index has to follow instead of six.
     if (Order { updated_ms: now.updated_ms, events: now.events, ..stored.clone() }) != *now {
         transaction
             .prepare_cached(

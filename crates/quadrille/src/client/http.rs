@@ -221,8 +221,9 @@ impl Client {
 
     fn attempt(&self, path: &str, send: impl Fn() -> Sent) -> Result<Answer, Unreachable> {
         let answer = send().and_then(|mut response| {
+            let is_cut = response.headers().contains_key("link");
             let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_string()?;
-            Ok(Answer { request: self.to(path), status: response.status().as_u16(), body })
+            Ok(Answer { request: self.to(path), status: response.status().as_u16(), is_cut, body })
         });
         answer.map_err(|error| Unreachable {
             url: self.url.clone(),
@@ -335,6 +336,8 @@ pub struct Answer {
     request: String,
     /// Of HTTP.
     pub status: u16,
+    /// Whether it is a list that goes on elsewhere (its `Link` header says where).
+    pub is_cut: bool,
     body: String,
 }
 
@@ -467,6 +470,7 @@ mod tests {
         let answer = |status, body: &str| Answer {
             request: "http://127.0.0.1:8080/orders".to_owned(),
             status,
+            is_cut: false,
             body: body.to_owned(),
         };
         let body = r##"{"type":"about:blank","title":"Unprocessable Content","status":422,

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use contract::Id;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use tracker::money;
@@ -12,7 +14,7 @@ use super::{
     http::Server,
     print, read,
     status::Nowhere,
-    table::{self, cell},
+    table::{self, cell, plain},
     values,
 };
 use crate::{output, story::Waiting};
@@ -20,8 +22,11 @@ use crate::{output, story::Waiting};
 /// The arguments.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+TIME is one of RFC 3339, a date (its beginning, in UTC), or how long ago it was, such as 2h.
+
 Examples:
-  quadrille orders --status cancelled --limit 20
+  quadrille orders --status cancelled --reason out_of_stock --since 2h
+  quadrille orders --customer ada --limit 20 --before order-17
   quadrille orders --stuck=60                  what has waited for a minute")]
 pub struct OrdersArgs {
     /// Only those that wait, and to which nothing has happened for so many seconds [default: 10]
@@ -36,9 +41,24 @@ pub struct OrdersArgs {
     /// Only those that stand there
     #[arg(long, value_parser = ["accepted", "placed", "confirmed", "completed", "cancelling", "cancelled"])]
     status: Option<String>,
+    /// Only those of this customer
+    #[arg(long, value_parser = values::id)]
+    customer: Option<Id>,
+    /// Only those that are or were cancelled for this reason
+    #[arg(long, value_parser = tracker::reason)]
+    reason: Option<String>,
+    /// Only those that were placed then or later
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    since: Option<Timestamp>,
+    /// Only those that were placed before then
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    until: Option<Timestamp>,
     /// How many at most [default: 100]
-    #[arg(long, value_name = "N", value_parser = |text: &str| values::integer(text, 1..=10_000))]
+    #[arg(long, value_name = "N", value_parser = values::limit)]
     limit: Option<u64>,
+    /// Only those that come after this order in the list: how to go on with one that was cut
+    #[arg(long, value_name = "ORDER_ID", value_parser = values::id)]
+    before: Option<Id>,
     #[command(flatten)]
     server: Server,
 }
@@ -46,11 +66,17 @@ pub struct OrdersArgs {
 /// `quadrille orders`.
 pub fn run(orders: OrdersArgs, json: bool) -> Result<ExitCode> {
     let client = orders.server.client();
-    let answer = client.get(&format!("/orders{}", orders.query()))?.ok()?;
-    if answer == json!([]) && !json {
+    let answer = client.get(&format!("/orders{}", orders.query()))?;
+    let is_cut = answer.is_cut;
+    let listed = answer.ok()?;
+    if listed == json!([]) && !json {
         output::message("no orders")?;
     }
-    print(json, &answer, |orders: Vec<Order>| text(&orders, table::is_terminal()))?;
+    print(json, &listed, |orders: Vec<Order>| text(&orders, table::is_terminal()))?;
+    let last = listed.as_array().and_then(|orders| orders.last()?["order_id"].as_str());
+    if let Some(last) = last.filter(|_| is_cut) {
+        output::message(format_args!("there are older ones: --before {} goes on with them", plain(last)))?;
+    }
     if orders.stuck.is_some() && !json {
         let status = client.get("/status")?.ok()?;
         for missing in read::<Vec<Nowhere>>(&status["hosted_nowhere"])? {
@@ -62,13 +88,16 @@ pub fn run(orders: OrdersArgs, json: bool) -> Result<ExitCode> {
 
 impl OrdersArgs {
     fn query(&self) -> String {
-        let parts = [
-            self.status.as_ref().map(|status| format!("status={status}")),
-            self.stuck.map(|seconds| format!("stuck={seconds}")),
-            self.limit.map(|limit| format!("limit={limit}")),
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
+        values::query([
+            ("status", self.status.clone()),
+            ("customer", self.customer.as_ref().map(Id::to_string)),
+            ("reason", self.reason.clone()),
+            ("since", self.since.map(|time| time.to_string())),
+            ("until", self.until.map(|time| time.to_string())),
+            ("stuck", self.stuck.map(|seconds| seconds.to_string())),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("before", self.before.as_ref().map(Id::to_string)),
+        ])
     }
 }
 

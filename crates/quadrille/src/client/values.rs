@@ -3,6 +3,10 @@
 use std::ops::RangeInclusive;
 
 use contract::{Amount, Country, Currency, Id, Item, Quantity};
+use jiff::Timestamp;
+
+/// How many entries a list has at most, as the server allows it.
+const MOST_LISTED: u64 = 10_000;
 
 /// An id.
 pub fn id(text: &str) -> Result<Id, String> {
@@ -52,6 +56,26 @@ pub fn item(text: &str) -> Result<Item, String> {
 /// A country code.
 pub fn country(text: &str) -> Result<Country, String> {
     Country::try_from(text)
+}
+
+/// A moment.
+pub fn moment(text: &str) -> Result<Timestamp, String> {
+    crate::moment::moment(text, Timestamp::now())
+}
+
+/// How many entries of a list.
+pub fn limit(text: &str) -> Result<u64, String> {
+    integer(text, 1..=MOST_LISTED)
+}
+
+/// A query of these parameters, where they are given.
+pub fn query<const N: usize>(parameters: [(&str, Option<String>); N]) -> String {
+    let given = parameters.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    match serde_urlencoded::to_string(given.collect::<Vec<_>>()) {
+        Ok(query) if !query.is_empty() => format!("?{query}"),
+        // Texts can always be encoded.
+        Ok(_) | Err(_) => String::new(),
+    }
 }
 
 /// The name of something that the server has named.

@@ -13,6 +13,7 @@ mod nowhere;
 mod orders;
 mod peers;
 mod problem;
+mod query;
 mod server;
 mod status;
 mod stock;
@@ -62,6 +63,7 @@ fn router(app: Arc<App>, access: Arc<Access>) -> Router {
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             Problem::method_not_allowed(format!("{method} is not for {}", uri.path()))
         })
+        .layer(middleware::from_fn(query::refuse_unknown))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), peers::forward))
         .layer(middleware::from_fn_with_state(access, access::check))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::count))

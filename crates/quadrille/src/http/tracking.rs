@@ -1,10 +1,12 @@
 //! What the tracker knows: timelines, and the list of orders.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{RawQuery, State},
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
 };
 use runtime::now_ms;
 use serde_json::{Value, json};
@@ -13,12 +15,14 @@ use tracker::Filter;
 use crate::http::{
     app::{App, PathText, read},
     problem::Problem,
+    query::{Parameters, next_page},
 };
 
+/// The parameters of the list.
+pub const PARAMETERS: [&str; 8] =
+    ["status", "customer", "reason", "since", "until", "stuck", "before", "limit"];
 /// How long nothing must have happened for an order to be stuck, unless the request says.
 const STUCK_S: i64 = 10;
-/// How many orders are listed at most.
-const MOST_LISTED: usize = 10_000;
 
 /// `GET /orders/ID/timeline`.
 pub async fn timeline(
@@ -34,37 +38,47 @@ pub async fn timeline(
     }
 }
 
-/// `GET /orders?status=&stuck=&limit=`.
-pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
+/// `GET /orders`: the newest first.
+pub async fn list(State(app): State<Arc<App>>, parameters: Parameters) -> Result<Response, Problem> {
     let tracker = app.tracker()?;
-    let filter = filter(&parameters(query.as_deref().unwrap_or_default())?)?;
-    let orders = read(move || tracker.view().orders(&filter, now_ms())).await?;
-    Ok(Json(json!(orders)))
+    let mut filter = filter(&parameters)?;
+    let before = parameters.text("before").map(str::to_owned);
+    let found = read(move || {
+        if let Some(before) = &before {
+            filter.before = tracker.view().place(before)?;
+            if filter.before.is_none() {
+                return Ok(Err(before.clone()));
+            }
+        }
+        tracker.view().orders(&filter, now_ms()).map(Ok)
+    });
+    let page = found.await?.map_err(|before| {
+        let before = before.escape_debug();
+        Problem::malformed(format!(
+            "before: nothing is known of an order '{before}': allowed is the last of a list"
+        ))
+    })?;
+    let last = page.orders.last().filter(|_| page.is_cut);
+    let next = last.and_then(|last| next_page("/orders", &parameters.with("before", &last.order_id)));
+    Ok((next.into_iter().collect::<HeaderMap>(), Json(page.orders)).into_response())
 }
 
-/// The parameters of a query, the last of each name.
-fn parameters(query: &str) -> Result<HashMap<String, String>, Problem> {
-    serde_urlencoded::from_str(query).map_err(|error| Problem::malformed(format!("the query: {error}")))
+fn filter(parameters: &Parameters) -> Result<Filter, Problem> {
+    let most = Filter::default().limit;
+    let stuck = parameters.has("stuck").then(|| parameters.read("stuck", seconds)).transpose()?;
+    Ok(Filter {
+        status: parameters.read("status", str::parse)?,
+        customer: parameters.text("customer").map(str::to_owned),
+        reason: parameters.read("reason", tracker::reason)?,
+        since_ms: parameters.moment_ms("since")?,
+        until_ms: parameters.moment_ms("until")?,
+        stuck_for_ms: stuck.map(|seconds| seconds.unwrap_or(STUCK_S).saturating_mul(1000)),
+        before: None,
+        limit: parameters.limit()?.unwrap_or(most),
+    })
 }
 
-fn filter(query: &HashMap<String, String>) -> Result<Filter, Problem> {
-    let mut filter = Filter::default();
-    if let Some(status) = query.get("status").filter(|status| !status.is_empty()) {
-        filter.status =
-            Some(status.parse().map_err(|reason| Problem::malformed(format!("status: {reason}")))?);
-    }
-    if let Some(stuck) = query.get("stuck") {
-        let seconds = if stuck.is_empty() { Some(STUCK_S) } else { stuck.parse().ok().filter(|s| *s >= 0) };
-        let seconds = seconds.ok_or_else(|| {
-            Problem::malformed(format!("stuck is '{stuck}'; allowed is a number of seconds"))
-        })?;
-        filter.stuck_for_ms = Some(seconds.saturating_mul(1000));
-    }
-    if let Some(limit) = query.get("limit").filter(|limit| !limit.is_empty()) {
-        let allowed = limit.parse().ok().filter(|limit| (1..=MOST_LISTED).contains(limit));
-        filter.limit = allowed.ok_or_else(|| {
-            Problem::malformed(format!("limit is '{limit}'; allowed is 1 to {MOST_LISTED}"))
-        })?;
-    }
-    Ok(filter)
+fn seconds(text: &str) -> Result<i64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds >= 0);
+    seconds.ok_or_else(|| format!("'{}' is not a number of seconds", text.escape_debug()))
 }

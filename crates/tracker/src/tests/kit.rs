@@ -35,7 +35,7 @@ impl Kit {
 
     /// The list, as it is seen an hour after the beginning.
     pub fn list(&self, filter: &Filter) -> Vec<Summary> {
-        self.view.orders(filter, BEGIN_MS + 3_600_000).unwrap()
+        self.view.orders(filter, BEGIN_MS + 3_600_000).unwrap().orders
     }
 
     pub fn listed(&self, filter: &Filter) -> Vec<String> {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::kit::{BEGIN_MS, Kit, completed, event};
 use crate::{Batch, Event, Filter, Status};
 
@@ -20,20 +22,34 @@ fn lists_stay_quick_with_many_ended_orders() {
             batch.events.clear();
         }
     }
-    kit.add(&[event("open", "OrderPlaced", "", -1), event("cancelled", "OrderCancelled", "", -2)]);
+    let bobs = Event {
+        data: json!({"order_id": "bobs", "customer_id": "bob", "total": 1, "currency": "EUR"}),
+        ..event("bobs", "OrderPlaced", "", -3)
+    };
+    let open = event("open", "OrderPlaced", "", -1);
+    kit.add(&[open, event("cancelled", "OrderCancelled", "", -2), bobs]);
     let newest = format!("order-{}", ORDERS - 1);
-    for (status, stuck_for_ms, first) in [
-        (None, None, newest.as_str()),
-        (Some(Status::Completed), None, newest.as_str()),
-        (Some(Status::Cancelled), None, "cancelled"),
-        (Some(Status::Placed), None, "open"),
-        (None, Some(0), "open"),
+    let text = |text: &str| Some(text.to_owned());
+    let all = Filter { limit: 10, ..Filter::default() };
+    let begin = Some(BEGIN_MS);
+    for (filter, first) in [
+        (all.clone(), newest.as_str()),
+        (Filter { status: Some(Status::Completed), ..all.clone() }, newest.as_str()),
+        (Filter { status: Some(Status::Cancelled), ..all.clone() }, "cancelled"),
+        (Filter { status: Some(Status::Placed), ..all.clone() }, "open"),
+        (Filter { stuck_for_ms: Some(0), ..all.clone() }, "open"),
+        (Filter { customer: text("ada"), ..all.clone() }, newest.as_str()),
+        (Filter { customer: text("bob"), ..all.clone() }, "bobs"),
+        (Filter { customer: text("bob"), status: Some(Status::Placed), ..all.clone() }, "bobs"),
+        (Filter { reason: text("out_of_stock"), ..all.clone() }, "cancelled"),
+        (Filter { until_ms: begin, ..all.clone() }, "open"),
+        (Filter { since_ms: begin, until_ms: Some(BEGIN_MS + 1000), ..all.clone() }, "order-0"),
+        (Filter { before: kit.view.place("order-0").unwrap(), ..all.clone() }, "open"),
     ] {
-        let filter = Filter { status, stuck_for_ms, limit: 10 };
         let begin = Instant::now();
-        let list = kit.view.orders(&filter, BEGIN_MS + ORDERS * 1000).unwrap();
+        let page = kit.view.orders(&filter, BEGIN_MS + ORDERS * 1000).unwrap();
         let took = begin.elapsed();
-        assert_eq!(list[0].order_id, first);
+        assert_eq!(page.orders[0].order_id, first, "{filter:?}");
         // It takes a fraction of a millisecond; a machine may be busy.
         assert!(took < Duration::from_millis(500), "{filter:?} took {took:?}");
     }

@@ -196,3 +196,52 @@ fn of_commands_and_dead_letters_only_so_many_are_kept() {
     assert_eq!(kit.add(&completed("o")), 10, "all but the PlaceOrder");
     assert_eq!(kit.timeline("o").status.name(), "completed");
 }
+
+#[test]
+fn the_list_is_filtered_and_cut_into_pages() {
+    let mut kit = Kit::new();
+    let at = |order: String, second: i64| event(&order, "OrderPlaced", "", second);
+    // Several were placed at the same time.
+    kit.add(&(0..25).map(|i| at(format!("o-{i}"), i / 4)).collect::<Vec<_>>());
+    kit.add(&[event("o-3", "OrderCancelled", "", 9), event("o-4", "OrderCompleted", "", 9)]);
+    let all = kit.listed(&Filter::default());
+    assert_eq!((all.len(), all[0].as_str(), all[24].as_str()), (25, "o-24", "o-0"));
+    let mut pages = Vec::new();
+    let mut filter = Filter { limit: 5, ..Filter::default() };
+    loop {
+        let page = kit.view.orders(&filter, BEGIN_MS).unwrap();
+        assert_eq!(page.is_cut, pages.len() + page.orders.len() < 25);
+        pages.extend(page.orders.into_iter().map(|order| order.order_id));
+        if !page.is_cut {
+            break;
+        }
+        filter.before = kit.view.place(&pages[pages.len() - 1]).unwrap();
+    }
+    assert_eq!(pages, all);
+    assert_eq!(kit.view.place("nobody").unwrap(), None);
+    let at = |second: i64| Some(BEGIN_MS + second * 1000);
+    let between = Filter { since_ms: at(1), until_ms: at(2), ..Filter::default() };
+    assert_eq!(kit.listed(&between), ["o-7", "o-6", "o-5", "o-4"]);
+    let because = |reason: &str| Filter { reason: Some(reason.to_owned()), ..Filter::default() };
+    assert_eq!(kit.listed(&because("out_of_stock")), ["o-3"]);
+    assert_eq!(kit.listed(&because("payment_declined")), [""; 0]);
+    let of = |customer: &str| Filter { customer: Some(customer.to_owned()), ..Filter::default() };
+    assert_eq!(kit.listed(&of("ada")), all);
+    assert_eq!(kit.listed(&of("bob")), [""; 0]);
+    let both = Filter { status: Some(crate::Status::Completed), since_ms: at(1), ..of("ada") };
+    assert_eq!(kit.listed(&both), ["o-4"]);
+    assert_eq!(kit.listed(&Filter { stuck_for_ms: Some(0), ..because("out_of_stock") }), [""; 0]);
+}
+
+#[test]
+fn a_store_of_an_older_program_gets_the_indexes_that_it_lacks() {
+    let kit = Kit::new();
+    let path = kit.folder.path().join("tracker.db");
+    drop((kit.store, kit.view));
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("DROP INDEX listed_customer; DROP INDEX listed_reason").unwrap();
+    let _store = Store::open(&path).unwrap();
+    let view = View::open(&path).unwrap();
+    let of = Filter { customer: Some("ada".to_owned()), ..Filter::default() };
+    assert_eq!(view.orders(&of, BEGIN_MS).unwrap().orders, []);
+}

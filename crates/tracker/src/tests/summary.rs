@@ -167,7 +167,7 @@ fn an_order_that_nobody_placed_has_a_timeline_and_is_not_listed() {
     assert_eq!((kit.timeline("o").status, kit.timeline("o").events.len()), (Status::Unknown, 3));
     for status in [None, Some(Status::Unknown), Some(Status::Accepted), Some(Status::Cancelled)] {
         for stuck_for_ms in [None, Some(0)] {
-            assert_eq!(kit.list(&Filter { status, stuck_for_ms, limit: 9 }), []);
+            assert_eq!(kit.list(&Filter { status, stuck_for_ms, ..Filter::default() }), []);
         }
     }
     assert_eq!(kit.view.timeline("p", BEGIN_MS).unwrap(), None);
@@ -193,7 +193,9 @@ fn the_list_has_the_newest_first_and_what_passes_the_filter() {
     kit.add(&later(out_of_stock("cancelled"), 30));
     kit.add(&later(story("accepted", &PLACED[..1]), 1050));
     kit.add(&later(story("placed-lately", &PLACED[..2]), 20));
-    let list = |status, stuck_for_ms, limit| kit.listed(&Filter { status, stuck_for_ms, limit });
+    let list = |status, stuck_for_ms, limit| {
+        kit.listed(&Filter { status, stuck_for_ms, limit, ..Filter::default() })
+    };
     let all = ["accepted", "completed", "cancelled", "placed-lately", "placed"];
     assert_eq!(list(None, None, 100), all);
     assert_eq!(list(None, None, 2), all[..2]);

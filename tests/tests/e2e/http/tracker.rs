@@ -138,6 +138,81 @@ fn an_order_that_has_not_ended_says_what_it_waits_for() {
 }
 
 #[test]
+fn the_list_of_orders_is_filtered_and_goes_on() {
+    let (program, _saga, http) = shop(&[]);
+    for i in 0..5 {
+        http.post("/orders", &tea_as(&format!("o-{i}"))).is(202);
+    }
+    let bob = json!({"order_id": "bobs", "customer_id": "bob", "currency": "EUR", "destination": {"country": "DE"},
+        "items": [{"sku": "tea", "quantity": 1, "unit_price": 1}]});
+    http.post("/orders", &bob).is(202);
+    timeline(&http, "bobs", has("OrderCancelled"));
+    timeline(&http, "o-4", has("OrderCompleted"));
+    let ids = |orders: &Value| {
+        let orders = orders.as_array().into_iter().flatten();
+        orders.filter_map(|order| order["order_id"].as_str()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let list = |query: &str| ids(&http.get(&format!("/orders?{query}")).is(200).json());
+    let all = ["bobs", "o-4", "o-3", "o-2", "o-1", "o-0"];
+    assert_eq!(list(""), all);
+    assert_eq!(list("customer=bob"), ["bobs"]);
+    assert_eq!(list("customer=ada&limit=2"), ["o-4", "o-3"]);
+    assert_eq!(list("reason=payment_declined"), ["bobs"]);
+    assert_eq!(list("reason=out_of_stock"), [""; 0]);
+    assert_eq!((list("since=1h").len(), list("until=1h").len()), (6, 0));
+    assert_eq!((list("since=2000-01-01").len(), list("until=2000-01-01T00:00:00Z").len()), (6, 0));
+    // Page after page, as the answer says.
+    let mut pages = Vec::new();
+    let mut path = "/orders?customer=ada&limit=2".to_owned();
+    loop {
+        let answer = http.get(&path).is(200);
+        pages.extend(ids(&answer.json()));
+        let Some(link) = answer.headers.get("link") else { break };
+        let next = link.strip_prefix('<').and_then(|rest| rest.strip_suffix(">; rel=\"next\""));
+        path = next.expect("a link to the next page").to_owned();
+    }
+    assert_eq!(pages, all[1..]);
+    // What is wrong, and what nobody knows, is named.
+    for (path, words) in [
+        ("/orders?stauts=placed", ["stauts", "status"]),
+        ("/orders?status=foo", ["status", "placed"]),
+        ("/orders?reason=foo", ["reason", "out_of_stock"]),
+        ("/orders?since=soon", ["since", "2h"]),
+        ("/orders?until=2026-13-01", ["until", "RFC 3339"]),
+        ("/orders?before=nobody", ["before", "nobody"]),
+        ("/orders?limit=0", ["limit", "10000"]),
+        ("/orders?stuck=-1", ["stuck", "seconds"]),
+        ("/orders/o-1?status=placed", ["status", "none"]),
+        ("/orders/o-1/timeline?limit=1", ["limit", "none"]),
+        ("/accounts/ada?currency=EUR", ["currency", "none"]),
+        ("/stock/tea?x", ["x", "none"]),
+        ("/status?x=1", ["x", "none"]),
+        ("/readyz?x=1", ["x", "none"]),
+    ] {
+        http.get(path).is_problem(400, &words);
+    }
+    http.post("/orders?wait=5", &tea_as("o-9")).is_problem(400, &["wait"]);
+    http.get("/orders/o-9").is_problem(404, &["o-9"]);
+
+    let orders = |args: &[&str]| {
+        let command = quadrille(["orders"]).env("QUADRILLE_URL", &program.http());
+        args.iter().fold(command, |command, arg| command.arg(*arg)).run()
+    };
+    let cut = orders(&["--customer", "ada", "--limit", "2"]).exits(0);
+    assert!(cut.stderr.contains("--before o-3"), "{cut:?}");
+    let rest = orders(&["--customer", "ada", "--before", "o-3", "--json", "--since", "1h"]).exits(0);
+    let rest: Value = serde_json::from_str(&rest.stdout).expect("JSON");
+    assert_eq!(ids(&rest), all[3..]);
+    orders(&["--reason", "payment_declined", "--until", "0s"]).exits(0).names(&["bobs"]);
+    orders(&["--before", "nobody"]).exits(1).complains_of(&["nobody"]);
+    for bad in
+        [["--since", "soon"], ["--until", "1"], ["--reason", "foo"], ["--limit", "0"], ["--status", "foo"]]
+    {
+        orders(&bad).exits(2).complains_of(&[bad[0]]);
+    }
+}
+
+#[test]
 fn nobody_can_make_an_order_look_other_than_it_is() {
     let (_program, saga, http) = shop(&["--except", "shipping"]);
     http.post("/orders", &tea_as("o-1")).is(202);
