@@ -61,7 +61,7 @@ pub enum Command {
     Trace(TraceArgs),
     /// List orders, newest first
     Orders(OrdersArgs),
-    /// List, show, redrive or discard input that could not be used
+    /// List, show, redrive, discard or edit input that could not be used
     #[command(after_help = "Example:\n  quadrille dead-letters list")]
     DeadLetters(DeadLettersArgs),
     /// Show each service and lane, and the last trouble; and what is hosted nowhere

@@ -1,5 +1,7 @@
 //! One batch at work, inside its transaction: participants decide, and what follows is written.
 
+mod redrive;
+
 use std::{
     collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,7 +19,7 @@ use crate::{
     dead_letters,
     intake::{Intake, Taken},
     record::{Record, partition_of},
-    store::{DeadLetter, Instance, Lane, Outgoing, Positions, Timer, Transaction},
+    store::{Instance, Lane, Outgoing, Positions, Timer, Transaction},
     topic_settings::AllTopicSettings,
     topology::Topology,
     vitals::Counts,
@@ -62,8 +64,6 @@ pub struct Done {
     pub earliest_due_ms: Option<i64>,
     /// What was done.
     pub counts: Counts,
-    /// Why the last dead letter, if there is one, could not be used.
-    pub last_refusal: Option<String>,
 }
 
 /// What a participant knows of an instance, in this batch.
@@ -90,7 +90,10 @@ pub struct Work<'a> {
     outgoing: Vec<Outgoing>,
     earliest_due_ms: Option<i64>,
     counts: Counts,
+    /// Why the last dead letter, if there is one, could not be used.
     last_refusal: Option<String>,
+    /// When what arrives was refused first, if it was before.
+    refused_first_ms: Option<i64>,
 }
 
 impl<'a> Work<'a> {
@@ -122,6 +125,7 @@ impl<'a> Work<'a> {
             earliest_due_ms: None,
             counts: Counts::default(),
             last_refusal: None,
+            refused_first_ms: None,
         }
     }
 
@@ -140,29 +144,6 @@ impl<'a> Work<'a> {
                 self.unusable(record, &Cause::unread(record), misread.kind.as_deref(), &misread.reason)
             }
         }
-    }
-
-    /// A dead letter arrives again, as if for the first time.
-    pub fn redrive(&mut self, letter: &DeadLetter, intake: &Intake) -> Result<()> {
-        self.resolve(letter, "redriven");
-        self.arrived(&dead_letters::record(letter), intake)
-    }
-
-    /// A dead letter is forgotten.
-    pub fn discard(&mut self, letter: &DeadLetter) {
-        self.resolve(letter, "discarded");
-    }
-
-    fn resolve(&mut self, letter: &DeadLetter, how: &str) {
-        tracing::info!(service = self.service.name, id = letter.id, "dead letter {how}");
-        self.touched.insert(letter.partition);
-        let topic = self.topology.dead_letters();
-        self.outgoing.push(dead_letters::resolved(self.service.name, letter, topic, how, self.now_ms));
-    }
-
-    /// Takes a dead letter out of the store, if it is there.
-    pub fn take_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
-        self.transaction.take_dead_letter(id)
     }
 
     /// A record that the service listens to.
@@ -446,7 +427,8 @@ impl<'a> Work<'a> {
     }
 
     fn dead_letter(&mut self, record: &Record, reason: &str) -> Result<()> {
-        let letter = dead_letters::kept(self.service.name, record, reason, self.now_ms);
+        let first_ms = self.refused_first_ms.unwrap_or(self.now_ms);
+        let letter = dead_letters::kept(self.service.name, record, reason, first_ms);
         self.counts.dead_letters += 1;
         self.last_refusal = Some(letter.reason.clone());
         tracing::warn!(
@@ -457,7 +439,8 @@ impl<'a> Work<'a> {
             "dead letter"
         );
         self.transaction.add_dead_letter(&letter)?;
-        self.outgoing.push(dead_letters::published(self.service.name, &letter, self.topology.dead_letters()));
+        let topic = self.topology.dead_letters();
+        self.outgoing.push(dead_letters::published(self.service.name, &letter, topic, self.now_ms));
         Ok(())
     }
 
@@ -492,7 +475,7 @@ impl<'a> Work<'a> {
         }
         self.transaction.commit()?;
         self.counts.batches = 1;
-        let Work { outgoing, earliest_due_ms, counts, last_refusal, lanes, .. } = self;
-        Ok((Done { outgoing, earliest_due_ms, counts, last_refusal }, lanes))
+        let Work { outgoing, earliest_due_ms, counts, lanes, .. } = self;
+        Ok((Done { outgoing, earliest_due_ms, counts }, lanes))
     }
 }

@@ -4,7 +4,8 @@ use crate::{
     cloudevents::{TYPE_HEADER, peek_kind, rfc3339},
     intake::MOST_BYTES,
     record::Record,
-    store::{DeadLetter, Outgoing},
+    requests::What,
+    store::{DeadLetter, Outgoing, Standing},
 };
 
 /// The header that tells what became of a dead letter.
@@ -27,7 +28,7 @@ pub struct Told {
     pub reason: String,
     /// When it was found, or resolved, in milliseconds since 1970.
     pub time_ms: i64,
-    /// What became of it: `redriven` or `discarded`; `None` for the dead letter itself.
+    /// What became of it: `redriven`, `discarded` or `edited`; `None` for the dead letter itself.
     pub resolved: Option<String>,
 }
 
@@ -57,6 +58,10 @@ impl Told {
 
 /// How long a type may be that is kept beside its record.
 const MOST_KIND_BYTES: usize = 256;
+/// The first of the headers that say where a record stands and why it could not be used.
+const TOPIC_HEADER: &str = "dlq-topic";
+/// The header with the value to which a person has corrected a record.
+const EDITED_VALUE_HEADER: &str = "dlq-edited-value";
 /// How many headers say where a record stands and why it could not be used.
 const WHERE_AND_WHY: usize = 6;
 /// How much of a reason is kept: what is wrong may quote what was sent.
@@ -88,11 +93,11 @@ pub fn kept(service: &str, record: &Record, reason: &str, at_ms: i64) -> DeadLet
     }
 }
 
-/// The dead letter as others see it: the original record, with headers that say why. Of a record
-/// that is too large, only where it stands.
-pub fn published(service: &str, letter: &DeadLetter, topic: &str) -> Outgoing {
+/// The dead letter as others see it: the original record, with headers that say why, and that it was
+/// refused (again) at `at_ms`. Of a record that is too large, only where it stands.
+pub fn published(service: &str, letter: &DeadLetter, topic: &str, at_ms: i64) -> Outgoing {
     let mut headers = letter.headers.clone();
-    headers.extend(where_and_why(service, letter, letter.at_ms));
+    headers.extend(where_and_why(service, letter, at_ms));
     Outgoing {
         id: 0,
         topic: topic.to_owned(),
@@ -104,10 +109,15 @@ pub fn published(service: &str, letter: &DeadLetter, topic: &str) -> Outgoing {
 }
 
 /// Tells others that a dead letter is one no more, and how that came: the record's key, no value,
-/// and the headers of the dead letter with one more.
-pub fn resolved(service: &str, letter: &DeadLetter, topic: &str, how: &str, at_ms: i64) -> Outgoing {
+/// and the headers of the dead letter with one more; with an edited one's also who corrected it, and
+/// to what.
+pub fn resolved(service: &str, letter: &DeadLetter, topic: &str, what: &What, at_ms: i64) -> Outgoing {
     let mut headers = where_and_why(service, letter, at_ms).to_vec();
-    headers.push(header(RESOLVED_HEADER, how.to_owned()));
+    if let What::Edit { value, by } = what {
+        headers.push(header("dlq-edited-by", by.clone()));
+        headers.push((EDITED_VALUE_HEADER.to_owned(), Some(value.clone())));
+    }
+    headers.push(header(RESOLVED_HEADER, done(what).to_owned()));
     Outgoing {
         id: 0,
         topic: topic.to_owned(),
@@ -121,12 +131,35 @@ pub fn resolved(service: &str, letter: &DeadLetter, topic: &str, how: &str, at_m
 /// What is published of a dead letter, or of what became of it, where its topic does not take it with
 /// the original record: where that stands and why, as of one that is too large to be kept.
 pub fn without_record(published: &Outgoing) -> Outgoing {
-    let ours = match published.headers.last() {
-        Some((name, _)) if name == RESOLVED_HEADER => WHERE_AND_WHY + 1,
-        _ => WHERE_AND_WHY,
-    };
-    let first = published.headers.len().saturating_sub(ours);
-    Outgoing { key: None, headers: published.headers[first..].to_vec(), value: None, ..published.clone() }
+    // The record's own headers stand first, and may have any name.
+    let ours = published.headers.iter().rposition(|(name, _)| name == TOPIC_HEADER).unwrap_or_default();
+    let mut headers = published.headers[ours..].to_vec();
+    headers.retain(|(name, _)| name != EDITED_VALUE_HEADER);
+    Outgoing { key: None, headers, value: None, ..published.clone() }
+}
+
+/// What has become of a dead letter with which this was done.
+pub fn done(what: &What) -> &'static str {
+    match what {
+        What::Redrive => "redriven",
+        What::Discard => "discarded",
+        What::Edit { .. } => "edited",
+    }
+}
+
+/// The ids of dead letters, the oldest first, but those of one partition always by their offsets: the
+/// clock may have been set back between them.
+pub fn in_order(mut letters: Vec<(Standing, String)>) -> Vec<String> {
+    letters.sort_by(|(a, _), (b, _)| a.place().cmp(&b.place()));
+    for i in 1..letters.len() {
+        let before = letters[i - 1].0.clone();
+        let this = &mut letters[i].0;
+        if (&before.topic, before.partition) == (&this.topic, this.partition) {
+            this.at_ms = this.at_ms.max(before.at_ms);
+        }
+    }
+    letters.sort();
+    letters.into_iter().map(|(_, id)| id).collect()
 }
 
 /// The record, as it was when it arrived.
@@ -148,7 +181,7 @@ fn where_and_why(
     at_ms: i64,
 ) -> [(String, Option<Vec<u8>>); WHERE_AND_WHY] {
     [
-        header("dlq-topic", letter.topic.clone()),
+        header(TOPIC_HEADER, letter.topic.clone()),
         header("dlq-partition", letter.partition.to_string()),
         header("dlq-offset", letter.offset.to_string()),
         header("dlq-service", service.to_owned()),

@@ -1,7 +1,10 @@
 //! The lanes of one service. Partition p of every topic is lane p; all lanes of a process share
 //! one store, and so one batch and one transaction.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet, VecDeque},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use saga::Service;
@@ -9,6 +12,7 @@ use saga::Service;
 use crate::{
     batch::{Batch, Done, Work},
     checks::RAN_MS,
+    dead_letters,
     intake::Intake,
     reader::Offsets,
     requests::{Resolution, What},
@@ -16,6 +20,14 @@ use crate::{
     topic_settings::AllTopicSettings,
     topology::Topology,
 };
+
+/// How many dead letters are resolved in one transaction at most: records wait behind it.
+const MOST_AT_ONCE: usize = 250;
+/// How many bytes of them.
+const MOST_BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+
+/// What came of dead letters, by id, and what a commit, if there was one, led to.
+pub type Resolved = (Vec<(String, Resolution)>, Option<Done>);
 
 /// The lanes of one service, and their store.
 pub struct Lanes {
@@ -144,11 +156,28 @@ impl Lanes {
         Ok(done)
     }
 
-    /// Does what a person asks for with a dead letter, in one transaction.
+    /// The dead letters of these ids in the order in which people's requests are done, each once. Those
+    /// that are not there come last.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn in_order(&self, ids: impl IntoIterator<Item = String>) -> Result<VecDeque<String>> {
+        let (mut found, mut unknown) = (Vec::new(), Vec::new());
+        for id in ids.into_iter().collect::<BTreeSet<_>>() {
+            match self.store.standing(&id)? {
+                Some(standing) => found.push((standing, id)),
+                None => unknown.push(id),
+            }
+        }
+        Ok(dead_letters::in_order(found).into_iter().chain(unknown).collect())
+    }
+
+    /// Does what people ask for with the first of these dead letters, as many as one transaction may
+    /// take; what is left in `ids` is for the next.
     ///
     /// # Errors
     /// As [`Lanes::handle`].
-    pub fn resolve(&mut self, what: What, id: &str, now_ms: i64) -> Result<(Resolution, Option<Done>)> {
+    pub fn resolve(&mut self, what: &What, ids: &mut VecDeque<String>, now_ms: i64) -> Result<Resolved> {
         let transaction = self.store.begin()?;
         let mut work = Work::new(
             &self.service,
@@ -159,19 +188,42 @@ impl Lanes {
             transaction,
             now_ms,
         );
-        let Some(letter) = work.take_dead_letter(id)? else { return Ok((Resolution::Unknown, None)) };
-        match what {
-            What::Discard => work.discard(&letter),
-            What::Redrive if !letter.is_whole => return Ok((Resolution::NotKept, None)),
-            What::Redrive => work.redrive(&letter, &self.intake)?,
+        let most = if matches!(what, What::Edit { .. }) { 1 } else { MOST_AT_ONCE };
+        let mut resolutions = Vec::new();
+        let mut bytes = 0;
+        while resolutions.len() < most
+            && bytes < MOST_BYTES_AT_ONCE
+            && let Some(id) = ids.pop_front()
+        {
+            let Some(letter) = work.take_dead_letter(&id)? else {
+                resolutions.push((id, Resolution::Unknown));
+                continue;
+            };
+            bytes += dead_letters::record(&letter).size();
+            let resolution = match what {
+                What::Discard => {
+                    work.resolve(&letter, what);
+                    Resolution::Discarded
+                }
+                What::Redrive | What::Edit { .. } if !letter.is_whole => {
+                    work.put_back(&letter)?;
+                    Resolution::NotKept
+                }
+                What::Redrive | What::Edit { .. } => {
+                    match (what, work.redrive(&letter, what, &self.intake)?) {
+                        (_, None) => Resolution::Handled,
+                        (What::Edit { .. }, Some(reason)) => {
+                            // Nothing is committed: the record stays what it was before it was edited.
+                            return Ok((vec![(id, Resolution::RefusedAgain(reason))], None));
+                        }
+                        (_, Some(reason)) => Resolution::RefusedAgain(reason),
+                    }
+                }
+            };
+            resolutions.push((id, resolution));
         }
         let (done, lanes) = work.commit(&Batch::default())?;
         self.lanes = lanes;
-        let resolution = match (what, &done.last_refusal) {
-            (What::Discard, _) => Resolution::Discarded,
-            (What::Redrive, None) => Resolution::Handled,
-            (What::Redrive, Some(reason)) => Resolution::RefusedAgain(reason.clone()),
-        };
-        Ok((resolution, Some(done)))
+        Ok((resolutions, Some(done)))
     }
 }

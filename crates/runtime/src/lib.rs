@@ -40,8 +40,10 @@ pub use kafka::{Connection, KafkaSettings};
 pub use lag::Lag;
 pub use reader::Offsets;
 pub use record::{Record, partition_of};
-pub use requests::{Requests, Resolution, Unanswered, What};
-pub use store::{DeadLetter, Known, LastRecord, Lock, Position, Positions, StoreView};
+pub use requests::{Requests, Resolution, TooMany, What};
+pub use store::{
+    DeadLetter, DeadLetterFilter, Known, LastRecord, Lock, Position, Positions, Standing, StoreView,
+};
 pub use topic_settings::{AllTopicSettings, TopicSettings};
 pub use topology::Topology;
 pub use vitals::{Counts, Pulse, Trouble, Vitals};

@@ -1,24 +1,32 @@
 //! What people ask a running service for: its worker does it, since a store has one writer.
 
-use std::time::Duration;
-
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
 };
 
-/// How long an answer may take: a worker that is starting anew looks at requests only afterwards.
+use tokio::{sync::mpsc, time::timeout};
+
+/// How long the next part of an answer may take: a worker that is starting anew looks at requests
+/// only afterwards.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// How many requests may wait for a worker.
 const MOST_WAITING: usize = 64;
 
-/// Something to be done with a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Something to be done with dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// Handle the record as if it had just arrived.
     Redrive,
     /// Forget it.
     Discard,
+    /// Handle the record as if it had just arrived with another value.
+    Edit {
+        /// The corrected value.
+        value: Vec<u8>,
+        /// Who corrected it.
+        by: String,
+    },
 }
 
 /// What came of a request.
@@ -36,20 +44,17 @@ pub enum Resolution {
     Unknown,
 }
 
-/// Why there is no resolution.
+/// Too many requests wait already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unanswered {
-    /// Too many requests wait already.
-    TooMany,
-    /// The service is starting anew, or has ended; it has not been done, unless it was just under way.
-    NotInTime,
-}
+pub struct TooMany;
 
 /// A request that a worker has received.
 pub(crate) struct Request {
     pub what: What,
-    pub dead_letter: String,
-    pub answer: oneshot::Sender<Resolution>,
+    /// The ids of those with which it is still to be done.
+    pub dead_letters: VecDeque<String>,
+    /// Told after each transaction what came of those in it.
+    pub answer: mpsc::UnboundedSender<Vec<(String, Resolution)>>,
 }
 
 /// Asks a worker. Copies ask the same.
@@ -63,17 +68,27 @@ impl Requests {
         (Requests(sender), receiver)
     }
 
-    /// Asks, and waits for the answer.
+    /// Asks for something to be done with the dead letters of these ids, and tells what came of each.
+    /// It is done oldest first, and with those of one partition by their offsets. One that is missing in
+    /// the answer was not answered in time: the service is starting anew, or has ended, and it has not
+    /// been done, unless it was just under way. What has not been answered in time is not done later.
     ///
     /// # Errors
-    /// [`Unanswered`]. Who has not been answered in time is no longer waited for by the worker either.
-    pub async fn ask(&self, what: What, dead_letter: &str) -> Result<Resolution, Unanswered> {
-        let (answer, answered) = oneshot::channel();
-        let request = Request { what, dead_letter: dead_letter.to_owned(), answer };
-        self.0.try_send(request).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Unanswered::TooMany,
-            mpsc::error::TrySendError::Closed(_) => Unanswered::NotInTime,
-        })?;
-        timeout(ANSWER_LIMIT, answered).await.ok().and_then(Result::ok).ok_or(Unanswered::NotInTime)
+    /// [`TooMany`].
+    pub async fn ask(
+        &self,
+        what: What,
+        dead_letters: impl IntoIterator<Item = String>,
+    ) -> Result<HashMap<String, Resolution>, TooMany> {
+        let (answer, mut answers) = mpsc::unbounded_channel();
+        let request = Request { what, dead_letters: dead_letters.into_iter().collect(), answer };
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.0.try_send(request) {
+            return Err(TooMany);
+        }
+        let mut resolved = HashMap::new();
+        while let Ok(Some(some)) = timeout(ANSWER_LIMIT, answers.recv()).await {
+            resolved.extend(some);
+        }
+        Ok(resolved)
     }
 }

@@ -106,6 +106,7 @@ impl Worker {
             shutdown,
             vitals: vitals.clone(),
             requested,
+            asked: None,
             is_ready,
             is_running: false,
             skipped: Positions::new(),
@@ -152,6 +153,8 @@ struct Run {
     shutdown: Shutdown,
     vitals: Vitals,
     requested: mpsc::Receiver<Request>,
+    /// What is being done of that, in parts.
+    asked: Option<Request>,
     is_ready: Sender<()>,
     is_running: bool,
     /// How far records have been read that nobody listens to; committed with the next batch.
@@ -163,6 +166,8 @@ impl Run {
         let mut attempts = 0;
         while !self.shutdown.is_asked() {
             self.is_running = false;
+            // Whoever asked before the trouble is told that the rest is not done.
+            self.asked = None;
             let Err(error) = self.start_and_run() else { break };
             if error.is::<Refusal>() {
                 return Err(error);
@@ -188,7 +193,8 @@ impl Run {
         let mut told = Instant::now();
         let mut untold = false;
         while !self.shutdown.is_asked() {
-            let wait = timers.nothing_due_for(now_ms(), MOST_WAIT);
+            let most_wait = if self.asked.is_some() { Duration::ZERO } else { MOST_WAIT };
+            let wait = timers.nothing_due_for(now_ms(), most_wait);
             let intake = self.lanes.intake();
             let mut batch = reader.take(|topic, kind| intake.skips(topic, kind), wait)?;
             batch.due = timers.due(now_ms(), &reader, self.lanes.store())?;
@@ -262,15 +268,22 @@ impl Run {
     }
 
     fn do_as_asked(&mut self, publisher: &Publisher, timers: &mut Timers) -> Result<()> {
-        // One at a time, so that records do not wait for people.
-        let Ok(Request { what, dead_letter, answer }) = self.requested.try_recv() else { return Ok(()) };
-        if answer.is_closed() {
-            // Whoever asked was told that it is not done.
+        // A bounded part at a time, so that records do not wait for people.
+        let mut request = match self.asked.take() {
+            Some(request) => request,
+            None => {
+                let Ok(request) = self.requested.try_recv() else { return Ok(()) };
+                Request { dead_letters: self.lanes.in_order(request.dead_letters)?, ..request }
+            }
+        };
+        if request.answer.is_closed() {
+            // Whoever asked was told that the rest is not done.
             return Ok(());
         }
-        let (resolution, done) = self.lanes.resolve(what, &dead_letter, now_ms())?;
+        let (resolutions, done) = self.lanes.resolve(&request.what, &mut request.dead_letters, now_ms())?;
         // Whoever asked may have gone meanwhile.
-        let _ = answer.send(resolution);
+        let _ = request.answer.send(resolutions);
+        self.asked = Some(request).filter(|request| !request.dead_letters.is_empty());
         let Some(done) = done else { return Ok(()) };
         self.vitals.committed(Positions::new(), done.counts);
         publisher.publish(done.outgoing)?;

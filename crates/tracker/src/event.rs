@@ -15,6 +15,8 @@ pub const DEAD_LETTER: &str = "DeadLetter";
 pub const DEAD_LETTER_REDRIVEN: &str = "DeadLetterRedriven";
 /// The kind of an event that says: a person gave a dead letter up.
 pub const DEAD_LETTER_DISCARDED: &str = "DeadLetterDiscarded";
+/// The kind of an event that says: a person corrected a dead letter, and its service used that.
+pub const DEAD_LETTER_EDITED: &str = "DeadLetterEdited";
 
 /// A record about an order: an event, a command, or what became of a record that could not be used.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +48,7 @@ impl Event {
                 | DEAD_LETTER
                 | DEAD_LETTER_REDRIVEN
                 | DEAD_LETTER_DISCARDED
+                | DEAD_LETTER_EDITED
         )
     }
 

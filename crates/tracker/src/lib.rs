@@ -15,7 +15,7 @@ mod view;
 mod waiting;
 mod words;
 
-pub use event::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_REDRIVEN, Event};
+pub use event::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_EDITED, DEAD_LETTER_REDRIVEN, Event};
 pub use ingest::{Handle, NAME, Tracker, TrackerSettings};
 pub use runtime::Position;
 pub use status::{Status, reason};

@@ -8,7 +8,7 @@ use runtime::{Envelope, Record, Told, Topology, partition_of, read as understand
 use saga::Message;
 use serde_json::{Map, Value, json};
 
-use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_REDRIVEN, Event};
+use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_EDITED, DEAD_LETTER_REDRIVEN, Event};
 
 /// Who wrote a command that names no source.
 const SOMEONE: &str = "someone";
@@ -102,6 +102,7 @@ fn dead_letter(record: &Record) -> Option<Event> {
         None => DEAD_LETTER,
         Some("redriven") => DEAD_LETTER_REDRIVEN,
         Some("discarded") => DEAD_LETTER_DISCARDED,
+        Some("edited") => DEAD_LETTER_EDITED,
         Some(_) => return None,
     };
     // As it stood where it first arrived: a record without an id has that place for one.

@@ -10,7 +10,7 @@ use saga::map::Map;
 use serde::Serialize;
 
 use crate::{
-    DEAD_LETTER, DEAD_LETTER_REDRIVEN, Event, Status,
+    DEAD_LETTER, DEAD_LETTER_EDITED, DEAD_LETTER_REDRIVEN, Event, Status,
     event::{as_rfc3339, place_of},
     words,
 };
@@ -114,7 +114,7 @@ fn shown(event: &str, or: &[&str], service: &str, for_seconds: i64) -> String {
 }
 
 /// The ids of records that a service could not use, and the service: each refusal counts until the
-/// record is redriven.
+/// record is redriven, or edited.
 pub(crate) fn refused(seen: &[Seen]) -> BTreeSet<(&str, &str)> {
     let mut open: BTreeMap<&str, (Option<&str>, &str, i32)> = BTreeMap::new();
     for seen in seen {
@@ -122,7 +122,7 @@ pub(crate) fn refused(seen: &[Seen]) -> BTreeSet<(&str, &str)> {
         let entry = open.entry(letter).or_insert((None, &seen.service, 0));
         match seen.kind.as_str() {
             DEAD_LETTER => (entry.0, entry.2) = (seen.cause.as_deref().or(entry.0), entry.2 + 1),
-            DEAD_LETTER_REDRIVEN => entry.2 -= 1,
+            DEAD_LETTER_REDRIVEN | DEAD_LETTER_EDITED => entry.2 -= 1,
             _ => {}
         }
     }

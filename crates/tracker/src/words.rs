@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_REDRIVEN, Event};
+use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_EDITED, DEAD_LETTER_REDRIVEN, Event};
 
 /// What an event says besides its type.
 pub(crate) fn detail(event: &Event) -> String {
@@ -47,7 +47,9 @@ pub(crate) fn detail(event: &Event) -> String {
         }
         "NotificationSent" => format!("{} by {}", words("template"), text("channel")),
         DEAD_LETTER => format!("{}; id {}", text("reason"), text("dead_letter")),
-        DEAD_LETTER_REDRIVEN | DEAD_LETTER_DISCARDED => format!("id {}", text("dead_letter")),
+        DEAD_LETTER_REDRIVEN | DEAD_LETTER_DISCARDED | DEAD_LETTER_EDITED => {
+            format!("id {}", text("dead_letter"))
+        }
         _ => words("reason"),
     }
 }

@@ -12,6 +12,7 @@ mod commands;
 mod compose;
 mod contact;
 mod dead_letters;
+mod dead_letters_by_hand;
 mod demo;
 mod endings;
 mod harness;

@@ -1,19 +1,26 @@
 //! `quadrille dead-letters`: input that could not be used.
 
+mod act;
+mod edit;
+
 use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::{Args, Subcommand};
+use comfy_table::Cell;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::act::Deed;
 use super::{
-    http::{Client, Server, escaped, list},
+    http::{Server, escaped, list},
     print, read,
     table::{self, cell, plain},
     values,
 };
-use crate::output;
+use crate::{cli::ServiceName, output};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -27,9 +34,17 @@ pub struct DeadLettersArgs {
 #[derive(Debug, Subcommand)]
 enum DeadLettersCommand {
     /// List the dead letters, oldest first
-    #[command(after_help = "Example:\n  quadrille dead-letters list")]
-    List,
-    /// Show a dead letter: why it is one, its headers and its content
+    #[command(after_help = "\
+TIME is one of RFC 3339, a date (its beginning, in UTC), or how long ago it was, such as 2h.
+
+Examples:
+  quadrille dead-letters list
+  quadrille dead-letters list --service payment --reason currency --limit 20")]
+    List {
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Show a dead letter: why it is one, its key, its headers and its content
     #[command(after_help = "Example:\n  quadrille dead-letters show ID")]
     Show {
         /// The dead letter's id, from the list
@@ -38,65 +53,139 @@ enum DeadLettersCommand {
     },
     /// Hand dead letters to the services that refused them, as if they had just arrived
     #[command(after_help = "\
-Without --yes, it only says what it would do.
+The oldest comes first, and records of one key in the order of their offsets. Without --yes, it only
+says what it would do. Exit code 1: some were refused again.
 
 Examples:
   quadrille dead-letters redrive ID
+  quadrille dead-letters redrive --service payment --type DepositFunds
   quadrille dead-letters redrive --all --yes")]
-    Redrive {
-        /// The dead letters' ids, from the list
-        #[arg(value_name = "ID", required_unless_present = "all", value_parser = values::name)]
-        ids: Vec<String>,
-        /// Every dead letter
-        #[arg(long, conflicts_with = "ids")]
-        all: bool,
-        /// Do it
-        #[arg(long)]
-        yes: bool,
-    },
+    Redrive(Chosen),
     /// Give dead letters up: the services that refused them do without them for good
     #[command(after_help = "\
 Without --yes, it only says what it would do, and who would lose what.
 
-Example:
-  quadrille dead-letters discard ID --yes")]
-    Discard {
-        /// The dead letters' ids, from the list
-        #[arg(value_name = "ID", required = true, value_parser = values::name)]
-        ids: Vec<String>,
-        /// Do it
-        #[arg(long)]
-        yes: bool,
-    },
+Examples:
+  quadrille dead-letters discard ID --yes
+  quadrille dead-letters discard --reason 'not JSON' --before 7d --yes")]
+    Discard(Chosen),
+    /// Correct the value of a dead letter, and hand it to the service that refused it
+    #[command(after_help = "\
+Opens the value in $VISUAL or $EDITOR; nothing happens if it is left as it is. If the service refuses
+what was corrected, the dead letter stays as it was. Who corrected it, and to what, is told on the topic
+dead-letters, where the original stays.
+
+Examples:
+  quadrille dead-letters edit ID
+  quadrille dead-letters edit ID --value-file corrected.json
+  quadrille dead-letters show ID --json | jq -r .value | sed s/much/500/ |
+    quadrille dead-letters edit ID --value-file -")]
+    Edit(edit::EditArgs),
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+struct Filter {
+    /// Only those that this service refused
+    #[arg(long)]
+    service: Option<ServiceName>,
+    /// Only those of records on this topic
+    #[arg(long)]
+    topic: Option<String>,
+    /// Only those of records of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only those whose reason has this text in it
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Only those that were refused (for the first time) before then
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    before: Option<Timestamp>,
+    /// Only those that come after this place in the list: how to go on with one that was cut
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+    /// How many at most: the oldest
+    #[arg(long, value_name = "N", value_parser = values::limit)]
+    limit: Option<u64>,
+}
+
+impl Filter {
+    fn is_given(&self) -> bool {
+        let Filter { service, topic, kind, reason, before, after, limit } = self;
+        let texts = [topic, kind, reason, after];
+        service.is_some() || before.is_some() || limit.is_some() || texts.into_iter().any(Option::is_some)
+    }
+
+    fn query(&self, limit: Option<u64>, after: Option<&str>) -> String {
+        values::query([
+            ("service", self.service.map(|service| service.to_string())),
+            ("topic", self.topic.clone()),
+            ("type", self.kind.clone()),
+            ("reason", self.reason.clone()),
+            ("before", self.before.map(|time| time.to_string())),
+            ("after", after.map(str::to_owned)),
+            ("limit", limit.map(|limit| limit.to_string())),
+        ])
+    }
+}
+
+/// With which dead letters something is done.
+#[derive(Debug, Args)]
+struct Chosen {
+    /// The dead letters' ids, from the list
+    #[arg(
+        value_name = "ID",
+        value_parser = values::name,
+        conflicts_with_all = ["all", "service", "topic", "kind", "reason", "before", "after", "limit"]
+    )]
+    ids: Vec<String>,
+    /// Every dead letter, or every one that the other options leave
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    filter: Filter,
+    /// Do it
+    #[arg(long)]
+    yes: bool,
 }
 
 /// `quadrille dead-letters`.
 pub fn run(letters: DeadLettersArgs, json: bool) -> Result<ExitCode> {
     let client = letters.server.client();
     match letters.command {
-        DeadLettersCommand::List => {
-            let answer = client.get("/dead-letters")?.ok()?;
-            if answer == json!([]) && !json {
+        DeadLettersCommand::List { filter } => {
+            let query = filter.query(filter.limit, filter.after.as_deref());
+            let answer = client.get(&format!("/dead-letters{query}"))?;
+            let is_cut = answer.is_cut;
+            let listed = answer.ok()?;
+            if listed == json!([]) && !json {
                 output::message("no dead letters")?;
             }
-            print(json, &answer, |letters: Vec<DeadLetter>| table_of(&letters, table::is_terminal()))?;
+            print(json, &listed, |letters: Vec<DeadLetter>| table_of(&letters, table::is_terminal()))?;
+            if is_cut {
+                say_how_to_go_on(&list(listed)?)?;
+            }
         }
         DeadLettersCommand::Show { id } => {
             let answer = client.get(&format!("/dead-letters/{}", escaped(&id)))?.ok()?;
             print(json, &answer, |letter| text(&letter, table::is_terminal()))?;
         }
-        DeadLettersCommand::Redrive { ids, all, yes } => {
-            let letters = if all { every(&client)? } else { named(&client, ids)? };
-            return work(&client, Deed::Redrive, letters, yes, json);
-        }
-        DeadLettersCommand::Discard { ids, yes } => {
-            return work(&client, Deed::Discard, named(&client, ids)?, yes, json);
-        }
+        DeadLettersCommand::Redrive(chosen) => return act::run(&client, Deed::Redrive, chosen, json),
+        DeadLettersCommand::Discard(chosen) => return act::run(&client, Deed::Discard, chosen, json),
+        DeadLettersCommand::Edit(edit) => return edit::run(&client, edit, json),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A dead letter; the last three fields are only there where one is shown.
+fn say_how_to_go_on(letters: &[Value]) -> Result<()> {
+    if let Some(last) = letters.last() {
+        let last: DeadLetter = read(last)?;
+        output::message(format_args!("there are more: --after {} goes on with them", plain(&last.cursor())))?;
+    }
+    Ok(())
+}
+
+/// A dead letter; the last five fields are only there where one is shown.
 #[derive(Deserialize)]
 struct DeadLetter {
     id: String,
@@ -113,10 +202,16 @@ struct DeadLetter {
     headers: BTreeMap<String, Option<String>>,
     value: Option<String>,
     value_base64: Option<String>,
+    key_base64: Option<String>,
     redrivable: Option<bool>,
 }
 
 impl DeadLetter {
+    /// Its place in the list.
+    fn cursor(&self) -> String {
+        format!("{},{}", self.time, self.id)
+    }
+
     /// `PaymentAuthorized of order-42 (payments, partition 2, offset 17)`.
     fn name(&self) -> String {
         let what = self.kind.as_deref().unwrap_or("record");
@@ -153,6 +248,8 @@ fn text(letter: &DeadLetter, terminal: bool) -> String {
         ("record", cell(letter.name())),
         ("reason", cell(&letter.reason)),
     ];
+    let key = letter.key.as_deref().map(cell).or_else(|| letter.key_base64.as_deref().map(bytes));
+    pairs.push(("key", key.unwrap_or_else(|| cell("none"))));
     if letter.redrivable == Some(false) {
         pairs.push(("redrive", cell("not possible: it was too large to be kept")));
     }
@@ -162,124 +259,27 @@ fn text(letter: &DeadLetter, terminal: bool) -> String {
     pairs.extend(headers.enumerate().map(|(i, header)| (if i == 0 { "headers" } else { "" }, header)));
     match (&letter.value, &letter.value_base64) {
         (Some(value), _) => pairs.push(("value", cell(value))),
-        (None, Some(value)) => pairs.push(("base64", cell(value))),
+        (None, Some(value)) => pairs.push(("value", bytes(value))),
         (None, None) => pairs.push(("value", cell("none"))),
     }
     table::pairs(pairs, terminal)
 }
 
-/// What is done with a dead letter.
-#[derive(Clone, Copy)]
-enum Deed {
-    Redrive,
-    Discard,
-}
-
-impl Deed {
-    fn name(self) -> &'static str {
-        match self {
-            Deed::Redrive => "redrive",
-            Deed::Discard => "discard",
-        }
+/// A cell with what is not text: ASCII as it is, the rest escaped as in `\\xff`.
+fn bytes(base64: &str) -> Cell {
+    match STANDARD.decode(base64) {
+        Ok(bytes) => cell(bytes.escape_ascii().to_string()),
+        Err(_) => cell(base64),
     }
-
-    /// What would be done.
-    fn plan(self, letter: &DeadLetter) -> String {
-        let (id, service, name) = (&letter.id, &letter.service, letter.name());
-        match self {
-            Deed::Redrive if letter.redrivable == Some(false) => {
-                format!("{id}: can't be handed to {service} again: {name} was too large to be kept")
-            }
-            Deed::Redrive => {
-                format!("{id}: would hand to {service} again: {name}, which was refused: {}", letter.reason)
-            }
-            Deed::Discard => {
-                format!("{id}: {service} would lose {name} for good, refused: {}", letter.reason)
-            }
-        }
-    }
-}
-
-/// Every dead letter, as listed.
-fn every(client: &Client) -> Result<Vec<Result<Value>>> {
-    Ok(list(client.get("/dead-letters")?.ok()?)?.into_iter().map(Ok).collect())
-}
-
-/// The dead letters with these ids, as far as they are there.
-fn named(client: &Client, ids: Vec<String>) -> Result<Vec<Result<Value>>> {
-    let show = |id: String| Ok(client.get(&format!("/dead-letters/{}", escaped(&id)))?.ok());
-    ids.into_iter().map(show).collect()
-}
-
-/// Does it to each, or only says what it would do. One that fails does not keep the rest from it.
-fn work(client: &Client, deed: Deed, letters: Vec<Result<Value>>, yes: bool, json: bool) -> Result<ExitCode> {
-    let mut outcomes = Vec::new();
-    let mut all_well = true;
-    for letter in letters {
-        let worked =
-            letter.and_then(|letter| if yes { act(client, deed, letter) } else { plan(deed, letter) });
-        match worked {
-            Ok(Worked { well, line, outcome }) => {
-                all_well &= well;
-                if !json {
-                    output::data(plain(&line))?;
-                }
-                outcomes.push(outcome);
-            }
-            Err(error) => {
-                all_well = false;
-                output::message(format_args!("quadrille: {error:#}"))?;
-            }
-        }
-    }
-    if json {
-        output::data(Value::Array(outcomes))?;
-    } else if outcomes.is_empty() && all_well {
-        output::message("no dead letters")?;
-    } else if !yes && !outcomes.is_empty() {
-        output::message("nothing is done yet: --yes does it")?;
-    }
-    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// What came of one dead letter.
-struct Worked {
-    /// It is none any more, or could be so.
-    well: bool,
-    /// For people.
-    line: String,
-    /// For programs.
-    outcome: Value,
-}
-
-fn plan(deed: Deed, mut letter: Value) -> Result<Worked> {
-    let line = deed.plan(&read(&letter)?);
-    letter["outcome"] = json!(format!("would_{}", deed.name()));
-    Ok(Worked { well: true, line, outcome: letter })
-}
-
-fn act(client: &Client, deed: Deed, letter: Value) -> Result<Worked> {
-    let letter: DeadLetter = read(&letter)?;
-    let path = format!("/dead-letters/{}/{}", escaped(&letter.id), deed.name());
-    let answer = client.post_once(&path).map_err(anyhow::Error::from).and_then(super::http::Answer::ok);
-    let outcome = answer.with_context(|| format!("can't {} {}", deed.name(), letter.id))?;
-    let (id, service, name) = (&letter.id, &letter.service, letter.name());
-    let (well, line) = match (deed, outcome["outcome"].as_str()) {
-        (Deed::Redrive, Some("handled")) => (true, format!("{id}: {service} has handled {name}")),
-        (Deed::Redrive, _) => {
-            let reason = outcome["reason"].as_str().unwrap_or(&letter.reason);
-            (false, format!("{id}: {service} has refused {name} again: {reason}"))
-        }
-        (Deed::Discard, _) => (true, format!("{id}: discarded; {service} has lost {name} for good")),
-    };
-    Ok(Worked { well, line, outcome })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn letter() -> Value {
+    pub fn letter() -> Value {
         json!({"id": "payment-payments-2-17", "service": "inventory", "time": "2026-11-21T10:00:00.123Z",
             "topic": "payments", "partition": 2, "offset": 17, "key": "order-42", "type": "PaymentAuthorized",
             "reason": "amount: 0 is not an amount"})
@@ -313,6 +313,7 @@ service  inventory
 when     2026-11-21 10:00:00 UTC
 record   PaymentAuthorized of order-42 (payments, partition 2, offset 17)
 reason   amount: 0 is not an amount
+key      order-42
 headers  ce_type: PaymentAuthorized
          dlq-service: inventory
 value    {\"amount\":0}\\u{1b}[2J"
@@ -320,23 +321,13 @@ value    {\"amount\":0}\\u{1b}[2J"
     }
 
     #[test]
-    fn what_would_be_done_says_who_would_lose_what() {
-        let planned = |deed, letter| plan(deed, letter).unwrap();
-        let discard = planned(Deed::Discard, letter());
-        assert_eq!(
-            discard.line,
-            "payment-payments-2-17: inventory would lose PaymentAuthorized of order-42 (payments, partition 2, \
-             offset 17) for good, refused: amount: 0 is not an amount"
-        );
-        assert_eq!(discard.outcome["outcome"], "would_discard");
-        let redrive = planned(Deed::Redrive, letter());
-        assert!(
-            redrive.line.contains("would hand to inventory again: PaymentAuthorized"),
-            "{}",
-            redrive.line
-        );
-        let mut too_large = letter();
-        too_large["redrivable"] = json!(false);
-        assert!(planned(Deed::Redrive, too_large).line.contains("was too large to be kept"));
+    fn what_is_not_text_is_shown_escaped() {
+        let mut letter = letter();
+        letter.as_object_mut().unwrap().remove("key");
+        letter["key_base64"] = json!("/wA=");
+        letter["value_base64"] = json!("/2FiCg==");
+        let text = text(&read(&letter).unwrap(), false);
+        assert!(text.contains("key      \\xff\\x00\n"), "{text}");
+        assert!(text.ends_with("value    \\xffab\\n"), "{text}");
     }
 }

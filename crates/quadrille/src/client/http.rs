@@ -188,8 +188,8 @@ impl Client {
     }
 
     /// Asks to do something that is not to be done twice.
-    pub fn post_once(&self, path: &str) -> Result<Answer, Unreachable> {
-        self.attempt(path, || self.authorized(self.agent.post(self.to(path))).send_empty())
+    pub fn post_once(&self, path: &str, body: &Value) -> Result<Answer, Unreachable> {
+        self.attempt(path, || self.authorized(self.agent.post(self.to(path))).send_json(body))
     }
 
     fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {

@@ -23,11 +23,19 @@ const ARRIVAL_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// 400, 408, 413, 415 or 422.
 pub async fn object(request: Request<Body>) -> Result<Map<String, Value>, Problem> {
+    object_of(request, MOST_BYTES).await
+}
+
+/// The body, an object, of at most so many bytes.
+///
+/// # Errors
+/// As [`object`].
+pub async fn object_of(request: Request<Body>, most_bytes: usize) -> Result<Map<String, Value>, Problem> {
     let (parts, body) = request.into_parts();
     if !is_json(&parts.headers) {
         return Err(Problem::not_json("the body must be JSON: Content-Type: application/json".to_owned()));
     }
-    let bytes = bytes(&parts.headers, body).await?;
+    let bytes = bytes(&parts.headers, body, most_bytes).await?;
     parse(&bytes)
 }
 
@@ -37,7 +45,7 @@ pub async fn object(request: Request<Body>) -> Result<Map<String, Value>, Proble
 /// As [`object`].
 pub async fn optional_object(request: Request<Body>) -> Result<Map<String, Value>, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes = bytes(&parts.headers, body).await?;
+    let bytes = bytes(&parts.headers, body, MOST_BYTES).await?;
     if bytes.is_empty() {
         return Ok(Map::new());
     }
@@ -63,13 +71,13 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
 }
 
-async fn bytes(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::too_large(format!("the body is larger than {MOST_BYTES} bytes"));
+async fn bytes(headers: &HeaderMap, body: Body, most_bytes: usize) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::too_large(format!("the body is larger than {most_bytes} bytes"));
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: u64| length > MOST_BYTES as u64) {
+    if length.is_some_and(|length: u64| length > most_bytes as u64) {
         return Err(too_large());
     }
-    match timeout(ARRIVAL_LIMIT, Limited::new(body, MOST_BYTES).collect()).await {
+    match timeout(ARRIVAL_LIMIT, Limited::new(body, most_bytes).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(Problem::malformed(format!("the body did not arrive: {error}"))),

@@ -7,7 +7,7 @@ use axum::{
     Json,
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, Uri, header, uri::PathAndQuery},
+    http::{HeaderMap, HeaderValue, Method, header, uri::PathAndQuery},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -75,32 +75,53 @@ impl Peers {
     async fn get(
         &self,
         service: ServiceName,
-        path: &'static str,
+        path: &str,
         token: Option<&HeaderValue>,
     ) -> Result<Value, Problem> {
-        let mut request = Request::new(Body::empty());
-        *request.uri_mut() = Uri::from_static(path);
+        self.ask(service, Method::GET, path, Body::empty(), token).await.map(|(_, answer)| answer)
+    }
+
+    /// Asks a peer for something of which the answers of all are put together, with the token of whoever
+    /// has asked here; returns its headers, too.
+    ///
+    /// # Errors
+    /// 503 when it does not answer as it should.
+    pub async fn ask(
+        &self,
+        service: ServiceName,
+        method: Method,
+        path: &str,
+        body: Body,
+        token: Option<&HeaderValue>,
+    ) -> Result<(HeaderMap, Value), Problem> {
+        let said = |what: String| Problem::unavailable(format!("the {service} service's process: {what}"));
+        let limit = if method == Method::GET { SHORT_LIMIT } else { ANSWER_LIMIT };
+        let mut request = axum::http::Request::builder().method(method).uri(path);
+        request = request.header(header::CONTENT_TYPE, "application/json");
         if let Some(token) = token {
-            request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+            request = request.header(header::AUTHORIZATION, token);
         }
-        let response = self.send(service, request, SHORT_LIMIT).await?;
-        if !response.status().is_success() {
-            return Err(Problem::unavailable(format!(
-                "the {service} service's process answers {}: see HTTP_HOSTS and HTTP_TOKEN_FILE there",
-                response.status()
-            )));
-        }
-        let body = timeout(SHORT_LIMIT, Limited::new(response.into_body(), MOST_BYTES).collect()).await;
+        let request = request.body(body).map_err(|e| said(e.to_string()))?;
+        let response = self.send(service, request, limit).await?;
+        let (parts, body) = response.into_parts();
+        let body = timeout(SHORT_LIMIT, Limited::new(body, MOST_BYTES).collect()).await;
         let bytes = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Problem::unavailable(format!("the {service} service's process: {error}")))
+        if !parts.status.is_success() {
+            return Err(said(format!("it answers {}", parts.status)));
+        }
+        let answer = serde_json::from_slice(&bytes).map_err(|error| said(error.to_string()))?;
+        Ok((parts.headers, answer))
     }
 }
 
-/// Forwards what a peer has to answer; puts together what all have to.
+/// Whether a peer asks: it is answered here or not at all.
+pub fn is_from_a_peer(headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED)
+}
+
+/// Forwards what a peer has to answer; puts together how the services of all are.
 pub async fn forward(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let is_asked_by_a_peer = request.headers().contains_key(FORWARDED);
-    if is_asked_by_a_peer || app.peers.addresses.is_empty() {
+    if is_from_a_peer(request.headers()) || app.peers.addresses.is_empty() {
         return next.run(request).await;
     }
     let path = request.uri().path().trim_matches('/').to_owned();
@@ -110,12 +131,12 @@ pub async fn forward(State(app): State<Arc<App>>, request: Request, next: Next) 
     }
     let token = request.headers().get(header::AUTHORIZATION).cloned();
     let response = next.run(request).await;
-    let put_together = match path.as_str() {
-        "status" if is_get => with_status_of_peers(&app, response, token.as_ref()).await,
-        "dead-letters" if is_get => with_dead_letters_of_peers(&app, response, token.as_ref()).await,
-        _ => return response,
-    };
-    put_together.into_response()
+    match path.as_str() {
+        "status" if is_get && response.status().is_success() => {
+            with_status_of_peers(&app, response, token.as_ref()).await.into_response()
+        }
+        _ => response,
+    }
 }
 
 /// The service whose process answers, where only one can.
@@ -177,29 +198,14 @@ fn take_counts(status: &mut Value, of_tracker: &Value) {
     }
 }
 
-async fn with_dead_letters_of_peers(
-    app: &App,
-    response: Response,
-    token: Option<&HeaderValue>,
-) -> Result<Json<Value>, Problem> {
-    let mut letters = json_of(response).await?.as_array().cloned().unwrap_or_default();
-    for service in app.at_peers() {
-        // A list that leaves some out unsaid would mislead.
-        let of_peer = app.peers.get(service, "/dead-letters", token).await?;
-        let of_service = of_peer.as_array().into_iter().flatten();
-        letters.extend(of_service.filter(|letter| letter["service"] == service.to_string()).cloned());
-    }
-    letters.sort_by_key(|letter| letter["time"].as_str().unwrap_or_default().to_owned());
-    Ok(Json(Value::Array(letters)))
-}
-
 impl App {
-    fn is_at_a_peer(&self, service: ServiceName) -> bool {
+    /// Whether a service is not here, and its process is known.
+    pub fn is_at_a_peer(&self, service: ServiceName) -> bool {
         self.at_peers().any(|name| name == service)
     }
 
     /// The services that are not here, and whose processes are known.
-    fn at_peers(&self) -> impl Iterator<Item = ServiceName> {
+    pub fn at_peers(&self) -> impl Iterator<Item = ServiceName> {
         let here =
             |service: &ServiceName| self.vitals().any(|vitals| vitals.service() == service.to_string());
         self.peers.addresses.keys().copied().filter(move |service| !here(service))
@@ -222,6 +228,7 @@ mod tests {
             ("dead-letters/shipping-inventory-2-17", Some(ServiceName::Shipping)),
             ("dead-letters/shippingx-1", None),
             ("dead-letters", None),
+            ("dead-letters/redrive", None),
             ("status", None),
             ("metrics", None),
         ] {

@@ -11,7 +11,7 @@ use axum::{
 use jiff::Timestamp;
 
 use crate::{
-    http::{problem::Problem, tracking},
+    http::{dead_letters, problem::Problem, tracking},
     moment::moment,
 };
 
@@ -22,6 +22,7 @@ pub const MOST_LISTED: usize = 10_000;
 fn known(method: &Method, route: &str) -> &'static [&'static str] {
     match (method, route) {
         (&Method::GET | &Method::HEAD, "/orders") => &tracking::PARAMETERS,
+        (&Method::GET | &Method::HEAD, "/dead-letters") => &dead_letters::PARAMETERS,
         _ => &[],
     }
 }

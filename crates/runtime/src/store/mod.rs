@@ -6,7 +6,7 @@ mod view;
 
 pub use lock::Lock;
 pub use sqlite::{Store, Transaction};
-pub use view::{Known, StoreView};
+pub use view::{DeadLetterFilter, Known, StoreView};
 
 use std::collections::HashMap;
 
@@ -109,6 +109,26 @@ pub struct Timer {
     pub traceparent: String,
 }
 
+/// Where a dead letter stands among those of its service: the oldest comes first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing {
+    /// When the record was refused first, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The record's topic.
+    pub topic: String,
+    /// The record's partition.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: i64,
+}
+
+impl Standing {
+    /// Where the record stands in Kafka.
+    pub fn place(&self) -> (&str, i32, i64) {
+        (&self.topic, self.partition, self.offset)
+    }
+}
+
 /// A record that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -134,6 +154,14 @@ pub struct DeadLetter {
     pub is_whole: bool,
     /// Why it could not be used.
     pub reason: String,
-    /// When that was found, in milliseconds since 1970.
+    /// When it was refused first, in milliseconds since 1970.
     pub at_ms: i64,
+}
+
+impl DeadLetter {
+    /// Where it stands among those of its service.
+    pub fn standing(&self) -> Standing {
+        let DeadLetter { at_ms, topic, partition, offset, .. } = self;
+        Standing { at_ms: *at_ms, topic: topic.clone(), partition: *partition, offset: *offset }
+    }
 }

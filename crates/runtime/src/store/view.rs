@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{DeadLetter, sqlite::dead_letter};
+use super::{DeadLetter, Standing, sqlite::dead_letter};
 
 /// Reads a store; it never waits for the writer, nor the writer for it.
 pub struct StoreView(Mutex<Connection>);
@@ -21,6 +21,30 @@ pub struct Known {
     pub state: String,
     /// When that changed, in milliseconds since 1970.
     pub changed_ms: i64,
+}
+
+/// Which dead letters to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterFilter {
+    /// Only those of records of this topic.
+    pub topic: Option<String>,
+    /// Only those that name this type.
+    pub kind: Option<String>,
+    /// Only those whose reason holds this text.
+    pub reason: Option<String>,
+    /// Only those that were refused first before this time, in milliseconds since 1970.
+    pub before_ms: Option<i64>,
+    /// Only those that come after this place in the list.
+    pub after: Option<Standing>,
+    /// How many at most: the oldest.
+    pub limit: usize,
+}
+
+/// The oldest hundred.
+impl Default for DeadLetterFilter {
+    fn default() -> Self {
+        DeadLetterFilter { topic: None, kind: None, reason: None, before_ms: None, after: None, limit: 100 }
+    }
 }
 
 impl StoreView {
@@ -61,17 +85,29 @@ impl StoreView {
         Ok(read.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Up to `limit` dead letters, the oldest first, without their headers and values.
+    /// The dead letters that pass a filter, the oldest first, without their headers and values.
     ///
     /// # Errors
     /// When the file can't be read.
-    pub fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>> {
+    pub fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetter>> {
         let connection = self.lock();
-        let mut read = connection.prepare_cached(
-            "SELECT id, topic, partition, offset, timestamp_ms, kind, key, '[]', NULL, is_whole, reason, at_ms
-             FROM dead_letter ORDER BY at_ms, id LIMIT ?1",
+        let mut read = connection.prepare_cached(LIST)?;
+        let first = Standing { at_ms: i64::MIN, topic: String::new(), partition: 0, offset: 0 };
+        let after = filter.after.as_ref().unwrap_or(&first);
+        let letters = read.query_map(
+            params![
+                after.at_ms,
+                after.topic,
+                after.partition,
+                after.offset,
+                filter.before_ms.unwrap_or(i64::MAX),
+                filter.topic,
+                filter.kind,
+                filter.reason,
+                i64::try_from(filter.limit)?
+            ],
+            dead_letter,
         )?;
-        let letters = read.query_map(params![i64::try_from(limit)?], dead_letter)?;
         Ok(letters.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -110,5 +146,39 @@ impl StoreView {
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Goes along the index of the times; what it has to sort is what was refused at one moment.
+const LIST: &str =
+    "SELECT id, topic, partition, offset, timestamp_ms, kind, key, '[]', NULL, is_whole, reason, at_ms
+     FROM dead_letter INDEXED BY dead_letter_at
+     WHERE (at_ms, topic, partition, offset) > (?1, ?2, ?3, ?4) AND at_ms < ?5
+       AND (?6 IS NULL OR topic = ?6) AND (?7 IS NULL OR kind = ?7) AND (?8 IS NULL OR instr(reason, ?8) > 0)
+     ORDER BY at_ms, topic, partition, offset LIMIT ?9";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn the_list_of_dead_letters_goes_along_its_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let _store = Store::open(&path).unwrap();
+        let view = StoreView::open(&path).unwrap();
+        let connection = view.lock();
+        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {LIST}")).unwrap();
+        let nothing = rusqlite::params_from_iter(vec![rusqlite::types::Null; explain.parameter_count()]);
+        let steps = explain.query_map(nothing, |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+        assert_eq!(
+            steps,
+            [
+                "SEARCH dead_letter USING INDEX dead_letter_at (at_ms>? AND at_ms<?)",
+                "USE TEMP B-TREE FOR LAST 3 TERMS OF ORDER BY"
+            ]
+        );
     }
 }

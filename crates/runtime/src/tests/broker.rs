@@ -20,7 +20,7 @@ use saga::Service;
 use tempfile::TempDir;
 
 use crate::{
-    Connection, KafkaSettings, Shutdown, Watch, Worker, WorkerSettings,
+    Connection, KafkaSettings, Requests, Shutdown, Watch, Worker, WorkerSettings,
     record::Record,
     tests::{
         kit::{PARTITIONS, RETENTION, folder},
@@ -181,6 +181,11 @@ impl Running {
         let worker = self.worker.as_ref().unwrap();
         assert!(worker.wait_until_ready());
         self
+    }
+
+    /// A way to ask it for something.
+    pub fn requests(&self) -> Requests {
+        self.worker.as_ref().unwrap().requests()
     }
 
     /// Asks it to stop, and waits until it has.

@@ -1,6 +1,10 @@
 //! What the tests share: records, topics in memory, a service without Kafka, a folder in memory.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use saga::{Message, Said, Service};
 use serde_json::{Value, json};
@@ -180,7 +184,12 @@ impl Bench {
 
     /// Asks the store's file.
     pub fn query(&self, sql: &str) -> Vec<String> {
-        query(&self.folder.path().join("store.db"), sql)
+        query(&self.store(), sql)
+    }
+
+    /// The store's file.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store.db")
     }
 }
 

@@ -10,5 +10,6 @@ mod kit;
 mod lanes;
 mod onboarding;
 mod redrive;
+mod requests;
 mod store;
 mod worker;

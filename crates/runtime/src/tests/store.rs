@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use crate::{
     record::Headers,
     store::{
-        DeadLetter, Instance, Known, Lane, LastRecord, Outgoing, Position, Store, StoreView, Taken, Timer,
-        Transaction,
+        DeadLetter, DeadLetterFilter, Instance, Known, Lane, LastRecord, Outgoing, Position, Store,
+        StoreView, Taken, Timer, Transaction,
     },
     tests::kit::{folder, query, store_in},
 };
@@ -482,7 +482,8 @@ fn a_view_sees_what_is_committed_while_the_writer_is_at_work() {
     );
     assert_eq!(view.row("funds").unwrap().as_deref(), Some("5"));
     assert_eq!(view.row("none").unwrap(), None);
-    let listed = view.dead_letters(9).unwrap();
+    let all = DeadLetterFilter::default();
+    let listed = view.dead_letters(&all).unwrap();
     let ids: Vec<&str> = listed.iter().map(|letter| letter.id.as_str()).collect();
     assert_eq!(ids, ["older", "billing-users-2-7"]);
     assert_eq!(
@@ -490,7 +491,7 @@ fn a_view_sees_what_is_committed_while_the_writer_is_at_work() {
         DeadLetter { headers: vec![], value: None, ..letter() },
         "what may be large is left out"
     );
-    assert_eq!(view.dead_letters(1).unwrap().len(), 1);
+    assert_eq!(view.dead_letters(&DeadLetterFilter { limit: 1, ..all }).unwrap().len(), 1);
     assert_eq!(view.dead_letter("billing-users-2-7").unwrap(), Some(letter()));
     assert_eq!(view.dead_letter_count().unwrap(), (2, Some(0)));
     assert_eq!(view.outbox_length().unwrap(), 0);

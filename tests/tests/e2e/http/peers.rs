@@ -62,6 +62,15 @@ fn one_process_answers_for_all() {
         let ids: Vec<String> = letters.iter().filter_map(|l| l["id"].as_str()).map(str::to_owned).collect();
         if ids.len() == 2 { Ok(ids) } else { Err(format!("{ids:?}")) }
     });
+    let cut = http.get("/dead-letters?limit=1").is(200);
+    assert_eq!(cut.json().as_array().map(Vec::len), Some(1));
+    assert!(cut.headers["link"].contains("after="), "{cut:?}");
+    let listed = http.get("/dead-letters?service=payment").is(200).json();
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["service"]), (Some(1), &json!("payment")));
+    let outcomes = http.post("/dead-letters/redrive", &json!({"ids": ids})).is(200).json();
+    for (i, id) in ids.iter().enumerate() {
+        assert_eq!((&outcomes[i]["id"], &outcomes[i]["outcome"]), (&json!(id), &json!("dead_letter")));
+    }
     let of_payment = ids.iter().find(|id| id.starts_with("payment-")).expect("one is payment's");
     http.get(&format!("/dead-letters/{of_payment}")).is(200);
     http.post(&format!("/dead-letters/{of_payment}/discard"), &json!({})).is(200);

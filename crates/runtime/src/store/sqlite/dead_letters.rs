@@ -3,8 +3,29 @@
 use anyhow::Result;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Transaction, headers, json};
-use crate::store::DeadLetter;
+use super::{Store, Transaction, headers, json};
+use crate::store::{DeadLetter, Standing};
+
+impl Store {
+    /// Where a dead letter stands among those of the service, if it is there.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn standing(&self, dead_letter: &str) -> Result<Option<Standing>> {
+        let mut read = self
+            .connection
+            .prepare_cached("SELECT at_ms, topic, partition, offset FROM dead_letter WHERE id = ?1")?;
+        let found = read.query_row([dead_letter], |row| {
+            Ok(Standing {
+                at_ms: row.get(0)?,
+                topic: row.get(1)?,
+                partition: row.get(2)?,
+                offset: row.get(3)?,
+            })
+        });
+        Ok(found.optional()?)
+    }
+}
 
 impl Transaction<'_> {
     /// Keeps a record that could not be used.
