@@ -71,9 +71,9 @@ Examples:
     Discard(Chosen),
     /// Correct the value of a dead letter, and hand it to the service that refused it
     #[command(after_help = "\
-Opens the value in $VISUAL or $EDITOR; nothing happens if it is left as it is. If the service refuses
-what was corrected, the dead letter stays as it was. Who corrected it, and to what, is told on the topic
-dead-letters, where the original stays.
+Opens the value in $VISUAL or $EDITOR; nothing happens if it is left as it is. If the service
+refuses what was corrected, the dead letter stays as it was. Who corrected it, and to what, is told
+on the topic dead-letters, where the original stays.
 
 Examples:
   quadrille dead-letters edit ID

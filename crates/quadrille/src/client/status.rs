@@ -34,19 +34,19 @@ pub struct StatusArgs {
 /// `quadrille status`.
 pub fn run(status: StatusArgs, json: bool) -> Result<ExitCode> {
     let client = status.server.client();
-    let mut looked = show(&client, json, status.watch);
-    while status.watch {
-        if let Err(error) = &looked {
-            if error.is::<NobodyReads>() {
-                break;
-            }
+    loop {
+        match show(&client, json, status.watch) {
             // It may be about to start again, and who watches wants to see that.
-            output::message(format_args!("quadrille: {error:#}"))?;
+            Err(error) if status.watch && !error.is::<NobodyReads>() => {
+                output::message(format_args!("quadrille: {error:#}"))?;
+            }
+            shown => shown?,
+        }
+        if !status.watch {
+            return Ok(ExitCode::SUCCESS);
         }
         thread::sleep(BETWEEN_LOOKS);
-        looked = show(&client, json, true);
     }
-    looked.map(|()| ExitCode::SUCCESS)
 }
 
 /// Prints it; on a terminal that is watched, instead of what was there.

@@ -122,7 +122,11 @@ fn a_record_that_was_too_large_to_be_kept_can_not_be_redriven() {
     let id = dead_letter_id(&bench);
     for what in [What::Redrive, edited("{}")] {
         assert_eq!(resolve(&mut bench, &what, &[&id]).0, [Resolution::NotKept]);
-        assert_eq!(bench.query("SELECT id FROM dead_letter"), [id.clone()], "it stays where it is");
+        assert_eq!(
+            bench.query("SELECT id FROM dead_letter"),
+            std::slice::from_ref(&id),
+            "it stays where it is"
+        );
     }
 }
 
@@ -236,7 +240,7 @@ fn an_edited_record_is_handled_and_others_are_told_who_changed_what() {
     assert_eq!((header(notice, "dlq-resolved"), &notice.value), ("edited".to_owned(), &None));
     assert_eq!(header(notice, "dlq-edited-by"), "eve");
     assert_eq!(header(notice, "dlq-edited-value"), corrected);
-    assert_eq!(kinds(&[said.clone()]), ["IdentityCreated"]);
+    assert_eq!(kinds(std::slice::from_ref(said)), ["IdentityCreated"]);
     assert_eq!(bench.query("SELECT id FROM dead_letter"), [""; 0]);
 }
 

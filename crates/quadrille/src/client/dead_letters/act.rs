@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Chosen, DeadLetter, Filter, say_how_to_go_on};
-use crate::output;
+use crate::output::{self, NobodyReads};
 use crate::{
     cli::refuse_value,
     client::{
@@ -66,8 +66,10 @@ pub fn run(client: &Client, deed: Deed, chosen: Chosen, json: bool) -> Result<Ex
             deed.name()
         ))
     };
-    if let Err(error) = done {
-        work.fails(&error)?;
+    match done {
+        // What is done already is told.
+        Err(error) if !work.outcomes.is_empty() && !error.is::<NobodyReads>() => work.fails(&error)?,
+        done => done?,
     }
     work.end()
 }
