@@ -1,5 +1,6 @@
 //! The forms in which a record may come, other partitioners, forged sequences, newer writers.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use e2e::{
     audit,
     kafka::Kafka,
@@ -18,8 +19,8 @@ use tempfile::TempDir;
 use super::{furnish, last, up};
 use crate::stories;
 
-/// The three forms, and the one between.
-const FORMS: [&str; 4] = ["bare", "structured", "binary", "lax"];
+/// The three forms, structured with its data in Base64, and the one between.
+const FORMS: [&str; 5] = ["bare", "structured", "encoded", "binary", "lax"];
 
 #[test]
 fn the_same_content_in_another_form_has_no_further_effect() {
@@ -44,15 +45,15 @@ fn the_same_content_in_another_form_has_no_further_effect() {
     for form in FORMS {
         assert_eq!(log.story(&format!("first-{form}")), stories::COMPLETED, "{form}");
     }
-    // Four deposits of 100 EUR and eight orders for 49.98 EUR; four receipts of 10 and eight orders of 2.
+    // Five deposits of 100 EUR and ten orders for 49.98 EUR; five receipts of 10 and ten orders of 2.
     let after = (saga.deposit("ada", 1), saga.receive("tea", 1));
-    assert_eq!(after, (before.0 + 4 * 10_000 - 8 * 4998 + 1, before.1 + 4 * 10 - 8 * 2 + 1));
+    assert_eq!(after, (before.0 + 5 * 10_000 - 10 * 4998 + 1, before.1 + 5 * 10 - 10 * 2 + 1));
     // A form makes no difference, but the content does.
     let other = with(sample("PlaceOrder", "first-bare"), "items", items([("tea", 1, 1)]));
     for form in FORMS {
         write_in_form(&saga, form, &other);
     }
-    let letters = saga.kcat().find(DEAD_LETTERS, "4 dead letters", super::LIMIT, |letters| {
+    let letters = saga.kcat().find(DEAD_LETTERS, "5 dead letters", super::LIMIT, |letters| {
         (letters.len() >= FORMS.len()).then(|| letters.to_vec())
     });
     assert_eq!(letters.len(), FORMS.len());
@@ -290,10 +291,14 @@ fn write_in_form(saga: &Saga, form: &str, fields: &Value) {
             .header("ce_source", "/shop")
             .header("ce_type", kind)
             .value(data.to_string()),
-        "structured" => {
-            let event = json!({
-                "specversion": "1.0", "id": "structured-1", "source": "/shop", "type": kind, "data": data
+        "structured" | "encoded" => {
+            let mut event = json!({
+                "specversion": "1.0", "id": "structured-1", "source": "/shop", "type": kind,
             });
+            match form {
+                "structured" => event["data"] = data,
+                _ => event["data_base64"] = json!(BASE64_STANDARD.encode(data.to_string())),
+            }
             write.header("content-type", "application/cloudevents+json").value(event.to_string());
         }
         _ => panic!("{form} is no form"),

@@ -149,6 +149,10 @@ fn what_can_not_be_used_is_a_problem_that_names_the_field() {
     for kind in ["application/json; charset=utf-8", "Application/JSON", "application/vnd.shop+json"] {
         http.post_with("/orders", &[("content-type", kind)], tea().to_string().as_bytes()).is(202);
     }
+    let spelled = |number: &str| tea().to_string().replace("2499", number);
+    assert!(spelled("24.99e2").contains("24.99e2"), "a price");
+    post(spelled("24.99e2").as_bytes()).is(202);
+    post(spelled("1e999").as_bytes()).is_problem(422, &["number out of range", "#/items/0/unit_price"]);
     let large = format!("{{\"x\":\"{}\"}}", "x".repeat(64 * 1024));
     post(large.as_bytes()).is_problem(413, &["65536"]);
     for (pointer, value, allowed) in [
@@ -158,12 +162,15 @@ fn what_can_not_be_used_is_a_problem_that_names_the_field() {
         ("/items", json!([]), "1 to 100"),
         ("/items/0/quantity", json!(0), "at least 1"),
         ("/items/0/quantity", json!(1_000_001), "1 to 1000000"),
-        ("/items/0/quantity", json!(1.5), "quantity"),
-        ("/items/0/quantity", json!("2"), "quantity"),
+        ("/items/0/quantity", json!(1.5), "items[0].quantity: 1.5 is not a whole number"),
+        ("/items/0/quantity", json!("2"), "'2' is not a whole number"),
         ("/items/0/unit_price", json!(-1), "greater than 0"),
         ("/items/0/sku", json!(7), "sku"),
         ("/destination", json!("DE"), "object"),
         ("/destination/country", json!(null), "country"),
+        ("/destination/country", json!("Germany"), "'Germany' is not a country code"),
+        ("/destination/country", json!("de"), "two capital letters"),
+        ("/destination/country", json!("D"), "ISO 3166-1 alpha-2"),
     ] {
         let mut body = tea_as("bad");
         *body.pointer_mut(pointer).expect("it is there") = value;
