@@ -255,8 +255,7 @@ mod tests {
     fn nothing_is_wrapped_in_the_middle_of_a_word() {
         assert_eq!(
             table(&events(), Some(80)),
-            "\
- after  who           heard                       and said (<- undoes something)
+            "\x20after  who           heard                       and said (<- undoes something)
   0 ms  http                                      PlaceOrder: 2 tea to DE
   3 ms  order         PlaceOrder                  OrderPlaced:
                                                   2 tea for 49.98 EUR

@@ -90,8 +90,14 @@ fn host(request: &Request) -> Result<Option<Authority>, Problem> {
         return Ok(Some(authority.clone()));
     }
     let Some(host) = host else { return Ok(None) };
-    let authority = Authority::try_from(host.as_bytes()).ok().filter(|host| !host.as_str().contains('@'));
+    let authority = Authority::try_from(host.as_bytes()).ok().filter(is_host_and_port);
     authority.map(Some).ok_or_else(|| Problem::malformed("the Host header names no host".to_owned()))
+}
+
+/// Neither with a person's name before the host, nor with anything but a number behind it.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let text = authority.as_str();
+    !text.contains('@') && (text.len() == authority.host().len() || authority.port_u16().is_some())
 }
 
 /// A page of another site that someone looks at must not act here in their name: browsers name the

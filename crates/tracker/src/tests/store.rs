@@ -153,9 +153,9 @@ fn a_store_of_a_newer_program_and_one_that_is_not_there_are_refused() {
     let kit = Kit::new();
     let path = kit.folder.path().join("tracker.db");
     drop((kit.store, kit.view));
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let reason = format!("{:#}", Store::open(&path).err().unwrap());
-    assert!(reason.contains("tracker.db can't be opened: it has schema version 2"), "{reason}");
+    assert!(reason.contains("tracker.db can't be opened: it has schema version 99"), "{reason}");
     assert!(View::open(&kit.folder.path().join("absent.db")).is_err());
 }
 
