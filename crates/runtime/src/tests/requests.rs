@@ -14,7 +14,7 @@ use crate::{
     tests::{
         broker::{Broker, Running, wait_until},
         kit::{bare, query},
-        onboarding::{PATIENCE, SignUp, UNUSABLE, identity},
+        onboarding::{PATIENCE, SignUp, identity},
         redrive::refusing,
     },
 };
@@ -71,22 +71,4 @@ fn what_nobody_waits_for_any_more_is_not_done() {
     let left = letters(&broker).len();
     assert!((1_000..2_000).contains(&left), "{left}");
     service.stop();
-}
-
-#[test]
-fn records_do_not_wait_for_people() {
-    let (broker, service) = refused(3_000);
-    let all = letters(&broker);
-    let requests = service.requests();
-    let asking = std::thread::spawn(move || wait_for(requests.ask(What::Redrive, all)).unwrap());
-    // As soon as the first are refused again, somebody comes along.
-    let mut told = broker.listen(UNUSABLE);
-    told.wait_for("the first", |heard| heard.iter().any(|record| record.header("dlq-resolved").is_some()));
-    broker.say([sign_up("late")]);
-    assert_eq!(asking.join().unwrap().len(), 3_000);
-    told.wait_for_count(3_000 + 2 * 3_000 + 1);
-    service.stop();
-    let order =
-        query(&broker.store("identity"), "SELECT id FROM dead_letter WHERE CAST(key AS TEXT) = 'late'");
-    assert_eq!(order.len(), 1);
 }
