@@ -77,6 +77,11 @@ impl Found {
         self
     }
 
+    /// The topics.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.partitions.keys().map(String::as_str)
+    }
+
     /// How many partitions every topic has.
     pub fn partitions(&self) -> i32 {
         self.partitions.values().copied().next().unwrap_or(0)

@@ -33,18 +33,20 @@ impl Lag {
     }
 }
 
-/// How far the lanes are behind of a service that has read up to `next`, by lane.
+/// How far the lanes are behind of a service that has read up to `next`, by lane; a lane of which an end
+/// is not known is left out.
 pub fn lags(next: Offsets, ends: &Offsets, before: &HashMap<i32, Lag>, now_ms: i64) -> HashMap<i32, Lag> {
     let mut lanes: HashMap<i32, Offsets> = HashMap::new();
     for (place, next) in next {
         lanes.entry(place.1).or_default().insert(place, next);
     }
+    let is_known = |(_, next): &(i32, Offsets)| next.keys().all(|place| ends.contains_key(place));
     let lag = |(lane, next): (i32, Offsets)| {
         let ends = ends.iter().filter(|(place, _)| next.contains_key(*place));
         let ends = ends.map(|(place, end)| (place.clone(), *end)).collect();
         (lane, Lag::of(&next, &ends, before.get(&lane), now_ms))
     };
-    lanes.into_iter().map(lag).collect()
+    lanes.into_iter().filter(is_known).map(lag).collect()
 }
 
 #[cfg(test)]
@@ -64,5 +66,16 @@ mod tests {
         assert_eq!((lag.records, lag.since_ms()), (11, Some(4)), "it has, and more has come since");
         let lag = Lag::of(&at(20), &at(20), Some(&lag), 5);
         assert_eq!((lag.records, lag.since_ms()), (0, None));
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_lane_of_which_an_end_is_not_known() {
+        let place = |topic: &str, lane| (topic.to_owned(), lane);
+        let next = [(place("orders", 0), 1), (place("payments", 0), 1), (place("orders", 1), 1)]
+            .into_iter()
+            .collect();
+        let ends = [(place("orders", 0), 1), (place("orders", 1), 3)].into_iter().collect();
+        let lags = lags(next, &ends, &HashMap::new(), 1);
+        assert_eq!(lags.into_iter().map(|(lane, lag)| (lane, lag.records)).collect::<Vec<_>>(), [(1, 2)]);
     }
 }

@@ -2,6 +2,7 @@
 //! read something.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -95,6 +96,13 @@ impl Vitals {
     /// Told whenever something was committed.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// How far a topic has been read, by partition: the offset to be read next.
+    pub fn positions_of(&self, topic: &str) -> HashMap<i32, i64> {
+        let now = self.lock();
+        let of_topic = now.positions.iter().filter(|((read, _), _)| read == topic);
+        of_topic.map(|((_, partition), next)| (*partition, *next)).collect()
     }
 
     /// Waits until the record at this place has been read and what follows from it is committed;

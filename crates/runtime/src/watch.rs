@@ -5,7 +5,7 @@
 //! answers behind it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::{Duration, Instant},
@@ -22,7 +22,7 @@ use crate::{
     checks::Found,
     kafka::{Connection, KafkaSettings},
     lag::{Lag, lags},
-    reader::{Offsets, offsets},
+    reader::Offsets,
     topic_settings::AllTopicSettings,
     topology::Topology,
     vitals::Vitals,
@@ -36,7 +36,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(4);
 /// How often Kafka is asked for the topics' settings, which seldom change.
 const SETTINGS_EVERY: Duration = Duration::from_secs(10);
 /// How many times in a row a topic has to be found changed: one broker may be behind the others.
-const SURE_AFTER: u32 = 2;
+const SURE_AFTER: u32 = 3;
 
 /// Watches the topics of a choreography for the services of a process. Copies are the same; it ends
 /// with the last of them.
@@ -51,6 +51,8 @@ struct Inner {
     settings: AllTopicSettings,
     settings_asked: Mutex<Option<Instant>>,
     services: Mutex<HashMap<&'static str, Watched>>,
+    /// What keeps a partition from being read.
+    trouble: Mutex<Option<String>>,
 }
 
 /// A service, and how it was when it was looked at last.
@@ -79,6 +81,7 @@ impl Watch {
             settings: AllTopicSettings::default(),
             settings_asked: Mutex::default(),
             services: Mutex::default(),
+            trouble: Mutex::default(),
         }));
         let inner = Arc::downgrade(&watch.0);
         let look = move || {
@@ -107,6 +110,11 @@ impl Watch {
         self.0.ask_settings(ASK_EVERY);
     }
 
+    /// What keeps a partition from being read, if anything does though Kafka answers.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How far a lane is behind, if that is known.
     pub fn lag(&self, service: &str, lane: i32) -> Option<Lag> {
         self.0.services().get(service)?.lags.get(&lane).cloned()
@@ -123,23 +131,28 @@ impl Inner {
     fn look(&self) {
         // What the client says of itself is heard by whoever polls.
         while self.consumer.poll(Duration::ZERO).is_some() {}
-        let looked = self.look_at_topics().and_then(|()| self.look_at_ends());
-        match looked {
-            Ok(()) => self.connection.found(),
-            Err(error) => {
-                tracing::debug!("the topics can't be watched: {error:#}");
-                self.connection.lost();
-                self.services().values_mut().for_each(|watched| watched.lags.clear());
-                return;
-            }
+        if let Err(error) = self.look_at_topics() {
+            tracing::debug!("the topics can't be watched: {error:#}");
+            self.connection.lost();
+            self.services().values_mut().for_each(|watched| watched.lags.clear());
+            return;
         }
+        self.connection.found();
+        let trouble = self.look_at_ends().unwrap_or_else(|error| Some(format!("{error:#}")));
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         self.ask_settings(SETTINGS_EVERY);
     }
 
     fn look_at_topics(&self) -> Result<()> {
-        let there = Found::ask(&self.consumer, &self.topics, ANSWER_LIMIT)?;
+        let topics: BTreeSet<String> =
+            self.services().values().flat_map(|watched| watched.found.topics().map(str::to_owned)).collect();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let there = Found::ask(&self.consumer, &topics, ANSWER_LIMIT)?;
         for watched in self.services().values_mut() {
             match watched.found.difference(&there) {
+                _ if !watched.found.topics().all(|topic| topics.contains(&topic)) => {
+                    // It has started since the question.
+                }
                 None => watched.doubts = 0,
                 Some(difference) => {
                     watched.doubts += 1;
@@ -152,7 +165,8 @@ impl Inner {
         Ok(())
     }
 
-    fn look_at_ends(&self) -> Result<()> {
+    /// Returns what keeps a partition from being read, if anything does.
+    fn look_at_ends(&self) -> Result<Option<String>> {
         let next: HashMap<&'static str, Offsets> = self
             .services()
             .iter()
@@ -163,13 +177,24 @@ impl Inner {
         places.sort_unstable();
         places.dedup();
         if places.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         for (topic, partition) in places {
             list.add_partition_offset(topic, *partition, Offset::End)?;
         }
-        let ends = self.consumer.offsets_for_times(list, ANSWER_LIMIT);
-        let ends = offsets(&ends.context("Kafka does not say where the partitions end")?)?;
+        let answer = self.consumer.offsets_for_times(list, ANSWER_LIMIT);
+        let answer = answer.context("Kafka does not say where all partitions end")?;
+        let (mut ends, mut trouble) = (Offsets::new(), None);
+        for entry in answer.elements() {
+            let place = (entry.topic().to_owned(), entry.partition());
+            match (entry.error(), entry.offset()) {
+                (Ok(()), Offset::Offset(end)) => drop(ends.insert(place, end)),
+                (Ok(()), other) => trouble = Some(format!("{}[{}] ends at {other:?}", place.0, place.1)),
+                (Err(error), _) => {
+                    trouble = Some(format!("{}[{}] can't be read at the moment: {error}", place.0, place.1));
+                }
+            }
+        }
         let now_ms = now_ms();
         let mut services = self.services();
         for (service, next) in next {
@@ -177,7 +202,7 @@ impl Inner {
                 watched.lags = lags(next, &ends, &watched.lags, now_ms);
             }
         }
-        Ok(())
+        Ok(trouble)
     }
 
     fn ask_settings(&self, after: Duration) {

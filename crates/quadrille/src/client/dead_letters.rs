@@ -265,7 +265,7 @@ fn text(letter: &DeadLetter, terminal: bool) -> String {
     table::pairs(pairs, terminal)
 }
 
-/// A cell with what is not text: ASCII as it is, the rest escaped as in `\\xff`.
+/// A cell with what is not text: ASCII as it is, the rest escaped as in `\xff`.
 fn bytes(base64: &str) -> Cell {
     match STANDARD.decode(base64) {
         Ok(bytes) => cell(bytes.escape_ascii().to_string()),

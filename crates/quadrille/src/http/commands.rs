@@ -38,6 +38,8 @@ pub struct Written {
 /// 429 when too much waits, 503 when Kafka can't take it.
 pub async fn write(app: &App, command: Said, id: &str, reader: ServiceName) -> Result<Written, Problem> {
     let too_many = || Problem::too_many("too many requests wait for Kafka: try again soon".to_owned());
+    let reader = app.service(reader);
+    let read_before = reader.map(|reader| reader.vitals.positions_of(command.topic));
     let place = {
         let _room = app.room.try_acquire().map_err(|_| too_many())?;
         let topic = command.topic;
@@ -54,7 +56,12 @@ pub async fn write(app: &App, command: Said, id: &str, reader: ServiceName) -> R
         }
     };
     let (topic, partition, offset) = place;
-    let is_read = match app.service(reader) {
+    if read_before.as_ref().and_then(|read| read.get(&partition)).is_some_and(|next| *next > offset) {
+        return Err(Problem::unavailable(format!(
+            "the topic {topic} was made anew, and nobody reads the command: who has read the old one is about to end"
+        )));
+    }
+    let is_read = match reader {
         Some(reader) => reader.vitals.has_read(topic, partition, offset, READ_LIMIT).await,
         None => false,
     };

@@ -29,7 +29,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> 
             trouble.unwrap_or_default()
         ))
     } else {
-        topics::limit_that_is_too_low(app.watch.topic_settings())
+        app.watch.trouble().or_else(|| topics::limit_that_is_too_low(app.watch.topic_settings()))
     };
     match why {
         None => Ok(Json(json!({"ready": true}))),

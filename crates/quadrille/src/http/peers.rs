@@ -7,7 +7,7 @@ use axum::{
     Json,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, header, uri::PathAndQuery},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::PathAndQuery},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -107,7 +107,13 @@ impl Peers {
         let body = timeout(SHORT_LIMIT, Limited::new(body, MOST_BYTES).collect()).await;
         let bytes = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
         if !parts.status.is_success() {
-            return Err(said(format!("it answers {}", parts.status)));
+            let why = match parts.status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                    ": see HTTP_HOSTS and HTTP_TOKEN_FILE there"
+                }
+                _ => "",
+            };
+            return Err(said(format!("it answers {}{why}", parts.status)));
         }
         let answer = serde_json::from_slice(&bytes).map_err(|error| said(error.to_string()))?;
         Ok((parts.headers, answer))
