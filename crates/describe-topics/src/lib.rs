@@ -6,15 +6,19 @@
 use std::{
     ffi::{CStr, CString, c_char},
     ptr, slice,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
     ClientContext, bindings as c,
     client::Client,
     error::{KafkaError, KafkaResult},
+    metadata::MetadataBroker,
     types::RDKafkaErrorCode,
 };
+
+/// How long the second of two questions may take at least, when the first has taken its time.
+const LEAST_LIMIT: Duration = Duration::from_millis(500);
 
 /// What Kafka says of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,17 +41,30 @@ pub fn describe_topics<C: ClientContext>(
     names: &[&str],
     limit: Duration,
 ) -> KafkaResult<Vec<TopicDescription>> {
+    let topic = names.first().copied();
     let refused = |_| KafkaError::AdminOpCreation("a topic's name has a zero byte".to_owned());
     let names: Vec<CString> =
         names.iter().map(|name| CString::new(*name)).collect::<Result<_, _>>().map_err(refused)?;
-    let limit_ms = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
-    // By default the controller is asked, which a broker need not name; any broker knows the topics.
-    let brokers = client.fetch_metadata(None, limit)?;
-    let broker =
-        brokers.brokers().first().ok_or(KafkaError::AdminOp(RDKafkaErrorCode::BrokerNotAvailable))?;
-    let asked = Asked::new(client, &names, broker.id(), limit_ms)?;
+    let until = Instant::now() + limit;
+    let broker = broker_that_answers(client, topic, limit)?;
+    let left = until.saturating_duration_since(Instant::now()).max(LEAST_LIMIT);
+    let limit_ms = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+    let asked = Asked::new(client, &names, broker, limit_ms)?;
     // A little more than the request has: its own time-out is an answer, too.
     asked.answer(limit_ms.saturating_add(500))
+}
+
+/// By default the controller would be asked, which a broker need not name; and any broker knows the
+/// topics. The one that has just answered does so again.
+fn broker_that_answers<C: ClientContext>(
+    client: &Client<C>,
+    topic: Option<&str>,
+    limit: Duration,
+) -> KafkaResult<i32> {
+    let metadata = client.fetch_metadata(topic, limit)?;
+    let first = || metadata.brokers().first().map(MetadataBroker::id);
+    let answered = Some(metadata.orig_broker_id()).filter(|id| *id >= 0);
+    answered.or_else(first).ok_or(KafkaError::AdminOp(RDKafkaErrorCode::BrokerNotAvailable))
 }
 
 /// A question under way, and what belongs to it.
@@ -157,9 +174,10 @@ unsafe fn description(topic: *const c::rd_kafka_TopicDescription_t) -> KafkaResu
         let mut partitions = 0;
         c::rd_kafka_TopicDescription_partitions(topic, &mut partitions);
         let id = c::rd_kafka_TopicDescription_topic_id(topic);
+        let id = if id.is_null() { ptr::null() } else { c::rd_kafka_Uuid_base64str(id) };
         Ok(Some(TopicDescription {
             name: text(c::rd_kafka_TopicDescription_name(topic)),
-            id: (!id.is_null()).then(|| text(c::rd_kafka_Uuid_base64str(id))).filter(|id| id != NO_ID),
+            id: (!id.is_null()).then(|| text(id)).filter(|id| id != NO_ID),
             partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
         }))
     }

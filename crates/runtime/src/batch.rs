@@ -382,7 +382,7 @@ impl<'a> Work<'a> {
             traceparent: Some(&traceparent(trace, id)),
             data: &RawValue::from_string(said.data)?,
         };
-        self.put_out(said.topic, cause.partition, &said.key, said.kind, value.to_bytes());
+        self.put_out(outgoing(said.topic, cause.partition, &said.key, said.kind, value.to_bytes()));
         Ok(())
     }
 
@@ -404,26 +404,19 @@ impl<'a> Work<'a> {
             traceparent: envelope.traceparent.as_deref(),
             data: &to_raw_value(&envelope.data)?,
         };
-        let value = value.to_bytes();
-        if !self.topic_settings.takes(&record.topic, value.len() + key.len()) {
-            let reason = format!("it would have {} bytes on the partition of its key, {home}", value.len());
+        let forwarded = outgoing(&record.topic, home, key, &envelope.kind, value.to_bytes());
+        if !self.topic_settings.take(&forwarded) {
+            let bytes = forwarded.size();
+            let reason = format!("it would have {bytes} bytes on the partition of its key, {home}");
             return self.unusable(record, &Cause::unread(record), None, &reason);
         }
-        self.put_out(&record.topic, home, key, &envelope.kind, value);
+        self.put_out(forwarded);
         Ok(())
     }
 
-    fn put_out(&mut self, topic: &str, partition: i32, key: &str, kind: &str, value: Vec<u8>) {
+    fn put_out(&mut self, record: Outgoing) {
         self.counts.said += 1;
-        let headers = [(CONTENT_TYPE_HEADER, CONTENT_TYPE), (TYPE_HEADER, kind)];
-        self.outgoing.push(Outgoing {
-            id: 0,
-            topic: topic.to_owned(),
-            partition,
-            key: Some(key.as_bytes().to_vec()),
-            headers: headers.map(|(name, value)| (name.to_owned(), Some(value.as_bytes().to_vec()))).to_vec(),
-            value: Some(value),
-        });
+        self.outgoing.push(record);
     }
 
     fn dead_letter(&mut self, record: &Record, reason: &str) -> Result<()> {
@@ -477,5 +470,18 @@ impl<'a> Work<'a> {
         self.counts.batches = 1;
         let Work { outgoing, earliest_due_ms, counts, lanes, .. } = self;
         Ok((Done { outgoing, earliest_due_ms, counts }, lanes))
+    }
+}
+
+/// A record to be published, in structured mode.
+fn outgoing(topic: &str, partition: i32, key: &str, kind: &str, value: Vec<u8>) -> Outgoing {
+    let headers = [(CONTENT_TYPE_HEADER, CONTENT_TYPE), (TYPE_HEADER, kind)];
+    Outgoing {
+        id: 0,
+        topic: topic.to_owned(),
+        partition,
+        key: Some(key.as_bytes().to_vec()),
+        headers: headers.map(|(name, value)| (name.to_owned(), Some(value.as_bytes().to_vec()))).to_vec(),
+        value: Some(value),
     }
 }

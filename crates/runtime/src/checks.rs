@@ -142,6 +142,8 @@ pub fn topics(lanes: &Lanes, reader: &Reader) -> Result<Found> {
     let read = lanes.intake().topics();
     let mut needed = read.clone();
     needed.extend([lanes.service_topic(), lanes.topology().dead_letters()]);
+    needed.sort_unstable();
+    needed.dedup();
     let found = shared(&needed, reader)?.read(&read);
     let count = found.partitions();
     remember(lanes, "partitions", &count.to_string(), |known| {

@@ -224,8 +224,11 @@ impl Reader {
     /// When records are gone that were not read yet.
     pub fn take(&mut self, skips: impl Fn(&str, Option<&str>) -> bool, wait: Duration) -> Result<Batch> {
         // What the client says of itself; records come through the partitions' queues.
-        if let Some(Err(error)) = self.consumer().poll(Duration::ZERO) {
-            failed(&error)?;
+        match self.consumer().poll(Duration::ZERO) {
+            None => {}
+            Some(Err(error)) => failed(&error)?,
+            // It would be lost, and those behind it not.
+            Some(Ok(_)) => bail!("a record came past the queue of its partition"),
         }
         let mut batch = Batch::default();
         let mut room = Room { records: MOST_BATCH_RECORDS, bytes: MOST_BATCH_BYTES };
@@ -362,7 +365,8 @@ fn failed(error: &KafkaError) -> Result<()> {
     use RDKafkaErrorCode::{
         AllBrokersDown, AutoOffsetReset, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch,
         LeaderNotAvailable, NetworkException, NotLeaderForPartition, OffsetOutOfRange, OperationTimedOut,
-        PartitionEOF, RequestTimedOut, Resolve, UnknownLeaderEpoch, UnknownTopicOrPartition,
+        PartitionEOF, RequestTimedOut, Resolve, UnknownLeaderEpoch, UnknownPartition, UnknownTopic,
+        UnknownTopicOrPartition,
     };
     match error.rdkafka_error_code() {
         // The client goes on trying by itself; whether Kafka is away is told elsewhere.
@@ -379,6 +383,8 @@ fn failed(error: &KafkaError) -> Result<()> {
             | RequestTimedOut
             | Resolve
             | UnknownLeaderEpoch
+            | UnknownPartition
+            | UnknownTopic
             | UnknownTopicOrPartition,
         ) => {
             tracing::debug!(%error, "reading from Kafka");

@@ -52,7 +52,7 @@ impl AllTopicSettings {
     /// Whether a topic takes a record of so many bytes of key, value and headers.
     pub fn takes(&self, topic: &str, bytes: usize) -> bool {
         let most = self.of(topic).map_or(USUAL_MESSAGE_BYTES, |settings| settings.max_message_bytes);
-        bytes <= MOST_PUBLISHED_BYTES && bytes + BATCH_BYTES + 4 * HEADER_BYTES <= most
+        bytes <= MOST_PUBLISHED_BYTES && bytes + BATCH_BYTES <= most
     }
 
     /// Whether a topic takes this record.

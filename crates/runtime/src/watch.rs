@@ -210,8 +210,9 @@ impl Inner {
         if self.kafka.is_mock || asked.is_some_and(|at| at.elapsed() < after) {
             return;
         }
-        *asked = Some(Instant::now());
         let answer = self.settings.ask(&self.kafka, self.connection.clone(), &self.topics, ANSWER_LIMIT);
+        // Those who have waited meanwhile need not ask again.
+        *asked = Some(Instant::now());
         if let Err(error) = answer {
             // Without the right to read them, or where the broker has none, the usual ones are assumed.
             tracing::debug!("{error:#}");

@@ -42,6 +42,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 /// How often Kafka is told the position.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often the store is told that the service runs.
+const RUNS_EVERY: Duration = Duration::from_mins(1);
 /// How long it waits for Kafka to hear the last position.
 const TELL_LIMIT: Duration = Duration::from_secs(1);
 
@@ -110,6 +112,7 @@ impl Worker {
             is_ready,
             is_running: false,
             skipped: Positions::new(),
+            ran: Instant::now(),
         };
         let thread = thread::Builder::new()
             .name(name.to_owned())
@@ -159,6 +162,8 @@ struct Run {
     is_running: bool,
     /// How far records have been read that nobody listens to; committed with the next batch.
     skipped: Positions,
+    /// When the store was told last that the service runs.
+    ran: Instant,
 }
 
 impl Run {
@@ -299,6 +304,10 @@ impl Run {
             let done =
                 self.lanes.handle(Batch { positions, published_up_to, ..Batch::default() }, now_ms())?;
             self.vitals.committed(read, done.counts);
+        }
+        if self.ran.elapsed() > RUNS_EVERY {
+            self.ran = Instant::now();
+            self.lanes.runs(now_ms())?;
         }
         Ok(())
     }

@@ -18,8 +18,8 @@ use crate::{
 /// 500 when the tracker's store can't be read.
 pub async fn not_here(app: &App) -> Result<Vec<Value>, Problem> {
     // The tracker takes no part: nothing waits for it.
-    let missing =
-        ServiceName::all().filter(|name| *name != ServiceName::Tracker && app.service(*name).is_none());
+    let missing = ServiceName::all().filter(|name| *name != ServiceName::Tracker);
+    let missing = missing.filter(|name| app.service(*name).is_none() && !app.is_at_a_peer(*name));
     let missing: Vec<String> = missing.map(|name| name.to_string()).collect();
     let waiting = match app.tracker() {
         Ok(tracker) if !missing.is_empty() => Some(read(move || tracker.view().waiting()).await?),

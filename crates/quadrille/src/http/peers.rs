@@ -62,7 +62,9 @@ impl Peers {
         };
         let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         *request.uri_mut() = format!("{address}{path}").parse().map_err(|e| unavailable(format!("{e}")))?;
-        request.headers_mut().remove("host");
+        request.headers_mut().remove(header::HOST);
+        // It was compared with the host here; the peer has another.
+        request.headers_mut().remove(header::ORIGIN);
         request.headers_mut().insert(FORWARDED, HeaderValue::from_static("1"));
         match timeout(limit, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response.map(Body::new)),

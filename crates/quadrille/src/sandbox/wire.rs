@@ -36,6 +36,9 @@ const OFFERED: [(Api, i16, i16); 18] = [
     (Api::TxnOffsetCommit, 0, 2),
 ];
 
+/// How long a fetch without news is held back at most: its client may have gone.
+const MOST_WAIT: Duration = Duration::from_secs(30);
+
 /// Kafka's code for "I don't know this version of the request".
 const UNSUPPORTED_VERSION: i16 = 35;
 
@@ -126,7 +129,7 @@ impl Request {
         let field = self.bytes.get_mut(at..at + 4)?;
         let wait = (&*field).get_i32();
         field.fill(0);
-        Some(Duration::from_millis(wait.try_into().unwrap_or(0)))
+        Some(Duration::from_millis(wait.try_into().unwrap_or(0)).min(MOST_WAIT))
     }
 
     /// The topics whose metadata is asked for by name.

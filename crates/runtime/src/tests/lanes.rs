@@ -22,6 +22,7 @@ use crate::{
             UNUSABLE, billing, identity, provisioning,
         },
     },
+    topic_settings::AllTopicSettings,
 };
 
 const PATIENCE_MS: i64 = 60_000;
@@ -330,6 +331,28 @@ fn what_is_too_large_to_be_published_is_not_said() {
 }
 
 // ---- records in the wrong place ----
+
+#[test]
+fn what_is_forwarded_fits_with_its_headers_or_is_a_dead_letter() {
+    let mut bench = identities();
+    let (mut forwarded, mut refused) = (0, 0);
+    // Whole numbers grow when they are written plainly: up to the largest record that is published.
+    let numbers = vec!["1e18"; 39_300].join(",");
+    for pad in (0..400).step_by(13) {
+        let pad = "x".repeat(pad);
+        let command =
+            format!(r#"{{"type":"SignUp","user":"ada","team":"red","x":[{numbers}],"pad":"{pad}"}}"#);
+        let said = bench.hear([misplaced(raw("users.commands", "ada", command.as_bytes()))]);
+        let [outgoing] = &said[..] else { panic!("{said:?}") };
+        if outgoing.topic == UNUSABLE {
+            refused += 1;
+        } else {
+            forwarded += 1;
+            assert!(AllTopicSettings::default().take(outgoing), "{} bytes", outgoing.size());
+        }
+    }
+    assert!(forwarded > 3 && refused > 3, "{forwarded} forwarded, {refused} refused");
+}
 
 #[test]
 fn a_command_on_a_wrong_partition_is_forwarded_as_it_is() {

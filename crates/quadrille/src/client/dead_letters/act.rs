@@ -68,7 +68,7 @@ pub fn run(client: &Client, deed: Deed, chosen: Chosen, json: bool) -> Result<Ex
     };
     match done {
         // What is done already is told.
-        Err(error) if !work.outcomes.is_empty() && !error.is::<NobodyReads>() => work.fails(&error)?,
+        Err(error) if !work.outcomes.is_empty() && !error.is::<NobodyReads>() => work.fails(&error),
         done => done?,
     }
     work.end()
@@ -90,7 +90,7 @@ impl Work<'_> {
         for id in ids {
             match self.client.get(&format!("/dead-letters/{}", escaped(&id)))?.ok() {
                 Ok(letter) => letters.push(letter),
-                Err(error) => self.fails(&error)?,
+                Err(error) => self.fails(&error),
             }
         }
         letters.chunks(PAGE as usize).try_for_each(|page| self.page(page))
@@ -155,9 +155,10 @@ impl Work<'_> {
         Ok(outcomes.with_context(what)?.into_iter().filter_map(by_id).collect())
     }
 
-    fn fails(&mut self, error: &anyhow::Error) -> Result<()> {
+    fn fails(&mut self, error: &anyhow::Error) {
         self.all_well = false;
-        output::message(format_args!("quadrille: {error:#}"))
+        // That nobody reads it does not make it well.
+        let _ = output::message(format_args!("quadrille: {error:#}"));
     }
 
     fn end(self) -> Result<ExitCode> {
