@@ -15,20 +15,18 @@ use rdkafka::{
 };
 
 use crate::{
+    clock::now_ms,
     kafka::Connection,
     lanes::Lanes,
     looker::Looker,
-    reader::{ANSWER_LIMIT, Offsets, Reader, offsets},
-    record::{Record, fingerprint},
+    reader::{ANSWER_LIMIT, Reader, offsets},
+    record::{Offsets, Record, fingerprint},
     store::Position,
     topic_settings::{AllTopicSettings, TopicSettings},
-    worker::now_ms,
 };
 
 /// Where a store remembers the ids of the topics that it has read.
 const TOPIC_IDS: &str = "topic_ids";
-/// Where a store remembers when its service ran last.
-pub const RAN_MS: &str = "ran_ms";
 
 /// How long a topic may take to be known.
 const TOPICS_LIMIT: Duration = Duration::from_secs(5);
@@ -228,7 +226,7 @@ pub fn starting_offsets(
         let next = match known.get(&place) {
             None => low,
             Some(position) if position.next_offset < low => {
-                let ran_ms = lanes.store().meta(RAN_MS)?.and_then(|ms| ms.parse().ok());
+                let ran_ms = lanes.ran_ms()?;
                 let why = why_deleted(settings.of(&place.0), ran_ms, now_ms());
                 return refuse(are_lost(name, position, low, &why));
             }

@@ -10,8 +10,8 @@ use crate::{
     checks::{self, Found},
     kafka::{Connection, KafkaSettings},
     looker::Looker,
-    reader::{ANSWER_LIMIT, Offsets, Reader},
-    record::Record,
+    reader::{ANSWER_LIMIT, Reader},
+    record::{Offsets, Record},
     store::{Position, Positions},
 };
 

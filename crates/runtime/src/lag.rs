@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::reader::Offsets;
+use crate::record::Offsets;
 
 /// How far one lane is behind.
 #[derive(Debug, Clone, PartialEq, Eq)]

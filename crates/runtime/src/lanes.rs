@@ -11,10 +11,9 @@ use saga::Service;
 
 use crate::{
     batch::{Batch, Done, Work},
-    checks::RAN_MS,
     dead_letters,
     intake::Intake,
-    reader::Offsets,
+    record::Offsets,
     requests::{Resolution, What},
     store::{Lane, Outgoing, Position, Store},
     topic_settings::AllTopicSettings,
@@ -28,6 +27,9 @@ const MOST_BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
 
 /// What came of dead letters, by id, and what a commit, if there was one, led to.
 pub type Resolved = (Vec<(String, Resolution)>, Option<Done>);
+
+/// Where a store remembers when its service ran last.
+const RAN_MS: &str = "ran_ms";
 
 /// The lanes of one service, and their store.
 pub struct Lanes {
@@ -127,6 +129,14 @@ impl Lanes {
     /// When the store can't be used.
     pub fn runs(&self, now_ms: i64) -> Result<()> {
         self.store.set_meta(RAN_MS, &now_ms.to_string())
+    }
+
+    /// When the service ran last, in milliseconds since 1970, if that is remembered.
+    ///
+    /// # Errors
+    /// When the store can't be used.
+    pub fn ran_ms(&self) -> Result<Option<i64>> {
+        Ok(self.store.meta(RAN_MS)?.and_then(|ms| ms.parse().ok()))
     }
 
     /// Handles a batch in one transaction: either all of it has happened, or nothing.

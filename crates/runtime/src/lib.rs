@@ -7,6 +7,7 @@
 mod batch;
 mod cause;
 mod checks;
+mod clock;
 mod cloudevents;
 mod commands;
 mod dead_letters;
@@ -31,6 +32,7 @@ mod watch;
 mod worker;
 
 pub use checks::{Found, Refusal};
+pub use clock::now_ms;
 pub use cloudevents::{Envelope, Misread, rfc3339};
 pub use commands::{Commands, NotWritten, Place};
 pub use dead_letters::Told;
@@ -38,8 +40,7 @@ pub use follower::{Beginning, Follower};
 pub use intake::read;
 pub use kafka::{Connection, KafkaSettings};
 pub use lag::Lag;
-pub use reader::Offsets;
-pub use record::{Record, partition_of};
+pub use record::{Offsets, Record, partition_of};
 pub use requests::{Requests, Resolution, TooMany, What};
 pub use store::{
     DeadLetter, DeadLetterFilter, Known, LastRecord, Lock, Position, Positions, Standing, StoreView,
@@ -48,4 +49,4 @@ pub use topic_settings::{AllTopicSettings, TopicSettings};
 pub use topology::Topology;
 pub use vitals::{Counts, Pulse, Trouble, Vitals};
 pub use watch::Watch;
-pub use worker::{Shutdown, Worker, WorkerSettings, now_ms};
+pub use worker::{Shutdown, Worker, WorkerSettings};

@@ -16,8 +16,8 @@ use rdkafka::{
 
 use crate::{
     kafka::{Connection, KafkaSettings},
-    reader::{Offsets, owned},
-    record::Record,
+    reader::owned,
+    record::{Offsets, Record},
 };
 
 /// Looks at single records, apart from the reading that goes on.

@@ -22,7 +22,7 @@ use crate::{
     batch::Batch,
     cloudevents::TYPE_HEADER,
     kafka::{Connection, KafkaSettings},
-    record::{Headers, Record, fingerprint},
+    record::{Headers, Offsets, Record, fingerprint},
     store::{LastRecord, Position},
 };
 
@@ -36,9 +36,6 @@ pub const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const SHORT_LIMIT: Duration = Duration::from_millis(500);
 
 impl ConsumerContext for Connection {}
-
-/// Offsets by topic and partition.
-pub type Offsets = HashMap<(String, i32), i64>;
 
 /// Reads a service's topics. Each partition has a queue of its own, since the client tells the end of
 /// a partition without the topic; and who waits is told which of them have something.

@@ -1,6 +1,6 @@
 //! A record of Kafka, as it was read.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// A record that was read from a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub struct Record {
     /// Its value.
     pub value: Option<Vec<u8>>,
 }
+
+/// Offsets by topic and partition.
+pub type Offsets = HashMap<(String, i32), i64>;
 
 /// Headers, in order.
 pub type Headers = Vec<(String, Option<Vec<u8>>)>;

@@ -9,7 +9,8 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    reader::{Offsets, Reader},
+    reader::Reader,
+    record::Offsets,
     store::{Store, Timer},
 };
 

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-use crate::{reader::Offsets, store::Positions};
+use crate::{record::Offsets, store::Positions};
 
 /// How a service is, as its worker keeps it up to date. Copies show the same.
 #[derive(Clone)]

@@ -20,13 +20,13 @@ use rdkafka::{
 
 use crate::{
     checks::Found,
+    clock::now_ms,
     kafka::{Connection, KafkaSettings},
     lag::{Lag, lags},
-    reader::Offsets,
+    record::Offsets,
     topic_settings::AllTopicSettings,
     topology::Topology,
     vitals::Vitals,
-    worker::now_ms,
 };
 
 /// How often Kafka is asked.

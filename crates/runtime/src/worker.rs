@@ -11,7 +11,7 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::{
     batch::Batch,
     checks::{self, Refusal},
+    clock::now_ms,
     kafka::KafkaSettings,
     lanes::Lanes,
     looker::Looker,
@@ -328,10 +329,4 @@ impl Run {
         }
         Ok(())
     }
-}
-
-/// The time, in milliseconds since 1970.
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -19,8 +19,7 @@ use crate::{
     lanes::Lanes,
     looker::Looker,
     partition_of,
-    reader::Offsets,
-    record::Record,
+    record::{Offsets, Record},
     store::{Outgoing, Store},
     tests::{
         broker::{Broker, LIMIT, wait_until},
