@@ -247,25 +247,26 @@ pub struct HttpAccess {
 #[derive(Args, Default, Clone)]
 pub struct Kafka {
     /// The brokers of an Apache Kafka, comma-separated
-    #[arg(long, value_name = "HOST:PORT,...", env = "KAFKA_BOOTSTRAP_SERVERS", hide_env_values = true, help_heading = "Kafka", value_parser = addresses)]
+    #[arg(long, global = true, value_name = "HOST:PORT,...", env = "KAFKA_BOOTSTRAP_SERVERS", hide_env_values = true, help_heading = "Kafka", value_parser = addresses)]
     pub kafka_bootstrap_servers: Option<String>,
     /// How connections to Kafka are secured
-    #[arg(long, env = "KAFKA_SECURITY_PROTOCOL", hide_env_values = true, help_heading = "Kafka",
+    #[arg(long, global = true, env = "KAFKA_SECURITY_PROTOCOL", hide_env_values = true, help_heading = "Kafka",
           value_parser = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])]
     pub kafka_security_protocol: Option<String>,
     /// How the program proves to Kafka who it is
-    #[arg(long, env = "KAFKA_SASL_MECHANISM", hide_env_values = true, help_heading = "Kafka",
+    #[arg(long, global = true, env = "KAFKA_SASL_MECHANISM", hide_env_values = true, help_heading = "Kafka",
           value_parser = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])]
     pub kafka_sasl_mechanism: Option<String>,
     /// As whom
-    #[arg(long, env = "KAFKA_SASL_USERNAME", hide_env_values = true, help_heading = "Kafka")]
+    #[arg(long, global = true, env = "KAFKA_SASL_USERNAME", hide_env_values = true, help_heading = "Kafka")]
     pub kafka_sasl_username: Option<String>,
     /// The secret; better given in the environment
-    #[arg(long, env = "KAFKA_SASL_PASSWORD", hide_env_values = true, help_heading = "Kafka")]
+    #[arg(long, global = true, env = "KAFKA_SASL_PASSWORD", hide_env_values = true, help_heading = "Kafka")]
     pub kafka_sasl_password: Option<String>,
     /// The file of the certificate authority
     #[arg(
         long,
+        global = true,
         env = "KAFKA_SSL_CA_LOCATION",
         hide_env_values = true,
         help_heading = "Kafka",

@@ -29,6 +29,9 @@ impl Kafka {
 
     /// The settings for these brokers.
     pub fn at(&self, bootstrap_servers: String) -> KafkaSettings {
+        if self.kafka_security_protocol.as_deref().is_some_and(|protocol| protocol.starts_with("SASL_")) {
+            self.refuse_what_sasl_lacks();
+        }
         KafkaSettings {
             bootstrap_servers,
             security_protocol: self.kafka_security_protocol.clone(),
@@ -38,6 +41,20 @@ impl Kafka {
             ssl_ca_location: self.kafka_ssl_ca_location.clone(),
             fetch_wait: None,
             is_mock: false,
+        }
+    }
+}
+
+impl Kafka {
+    fn refuse_what_sasl_lacks(&self) {
+        let needed = [
+            (&self.kafka_sasl_mechanism, "KAFKA_SASL_MECHANISM", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+            (&self.kafka_sasl_username, "KAFKA_SASL_USERNAME", "who the program is to Kafka"),
+            (&self.kafka_sasl_password, "KAFKA_SASL_PASSWORD", "the secret of that name"),
+        ];
+        if let Some((_, name, allowed)) = needed.into_iter().find(|(value, _, _)| value.is_none()) {
+            let protocol = self.kafka_security_protocol.as_deref().unwrap_or_default();
+            refuse_value(format!("KAFKA_SECURITY_PROTOCOL={protocol} needs {name}: {allowed}"));
         }
     }
 }

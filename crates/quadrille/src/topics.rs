@@ -25,6 +25,7 @@ use crate::{
 };
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+const NO_SETTINGS: &str = "Kafka does not tell the topics' settings (a sandbox has none to tell)";
 /// Kafka's name for the largest batch that a topic takes.
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 /// What Kafka takes by itself, unless its brokers are set otherwise.
@@ -213,8 +214,11 @@ async fn check(kafka: &KafkaSettings) -> Result<Vec<String>> {
     let resources: Vec<ResourceSpecifier> =
         present.iter().map(|topic| ResourceSpecifier::Topic(topic.name)).collect();
     let options = AdminOptions::new().request_timeout(Some(ANSWER_LIMIT));
-    let described =
-        if resources.is_empty() { Vec::new() } else { admin.describe_configs(&resources, &options).await? };
+    let described = if resources.is_empty() {
+        Vec::new()
+    } else {
+        admin.describe_configs(&resources, &options).await.context(NO_SETTINGS)?
+    };
     for (topic, described) in present.iter().zip(described) {
         let described =
             described.map_err(|e| anyhow::anyhow!("the settings of {} can't be read: {e}", topic.name))?;

@@ -112,7 +112,11 @@ fn read_json(
     };
     let data = match data_of(&mut fields) {
         // Bare: the fields stand beside the type, and there is no attribute but what is asked for below.
-        Ok(None) => Value::Object(fields.clone()),
+        Ok(None) => {
+            let mut data = fields.clone();
+            data.remove("type");
+            Value::Object(data)
+        }
         Ok(Some(data)) => data,
         Err(reason) => return Err(Misread { kind: Some(kind), reason }),
     };

@@ -230,6 +230,9 @@ impl Lanes {
                     }
                 }
             };
+            if resolution != Resolution::NotKept {
+                work.tell_done(&letter, what);
+            }
             resolutions.push((id, resolution));
         }
         let (done, lanes) = work.commit(&Batch::default())?;

@@ -31,11 +31,15 @@ impl Work<'_> {
 
     /// A dead letter is one no more.
     pub fn resolve(&mut self, letter: &DeadLetter, what: &What) {
-        let how = dead_letters::done(what);
-        tracing::info!(service = self.service.name, id = letter.id, "dead letter {how}");
         self.touched.insert(letter.partition);
         let topic = self.topology.dead_letters();
         self.outgoing.push(dead_letters::resolved(self.service.name, letter, topic, what, self.now_ms));
+    }
+
+    /// Says in the log what became of a dead letter.
+    pub fn tell_done(&self, letter: &DeadLetter, what: &What) {
+        let how = dead_letters::done(what);
+        tracing::info!(service = self.service.name, id = letter.id, "dead letter {how}");
     }
 
     /// Takes a dead letter out of the store, if it is there.

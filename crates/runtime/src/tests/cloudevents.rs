@@ -180,7 +180,7 @@ fn bare_json() {
         causation_id: None,
         sequence: None,
         traceparent: None,
-        data: json!({"type": "SignUp", "user": "ada", "team": "red"}),
+        data: json!({"user": "ada", "team": "red"}),
     };
     assert_eq!(envelope, expected);
 }
