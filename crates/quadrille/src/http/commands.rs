@@ -87,7 +87,7 @@ pub fn id_of_key(headers: &HeaderMap, what: &str) -> Result<Option<Id>, Problem>
 /// `refused` with the reason and the id of its dead letter; `accepted` where that is not known yet.
 ///
 /// # Errors
-/// As [`write`]; 422 where another content has counted under that id.
+/// As [`write()`]; 422 where another content has counted under that id.
 pub async fn write_counted<C: Message + Clone + PartialEq>(
     app: &App,
     command: &C,
