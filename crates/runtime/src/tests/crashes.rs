@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    batch::Batch,
-    lanes::Lanes,
+    decide::batch::Batch,
     record::Record,
+    service::lanes::Lanes,
     store::{Outgoing, Store},
     tests::{
         kit::{Log, NOON_MS, PARTITIONS, RETENTION, bare, batch_of, due_timers, folder, query, raw},

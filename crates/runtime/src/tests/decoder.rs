@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
     cloudevents::{CONTENT_TYPE, Envelope, Misread, Structured, read, rfc3339},
-    dead_letters,
-    intake::{Intake, MOST_BYTES, Taken},
+    decide::dead_letters,
+    inbound::intake::{Intake, MOST_BYTES, Taken},
     record::{Headers, Record},
     tests::{
         kit::{NOON_MS, PARTITIONS, raw},

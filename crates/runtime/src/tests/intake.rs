@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    intake::{Intake, MOST_BYTES, Taken},
+    inbound::intake::{Intake, MOST_BYTES, Taken},
     record::Record,
     tests::{
         kit::{PARTITIONS, bare, raw},

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    batch::{Batch, Done},
-    lanes::Lanes,
+    decide::batch::{Batch, Done},
     partition_of,
     record::{Record, fingerprint},
+    service::lanes::Lanes,
     store::{LastRecord, Outgoing, Position, Store, Timer},
     tests::onboarding::topology,
 };

@@ -6,9 +6,10 @@ use saga::{AnyParticipant, Outcome, Service, Stop, Timer};
 use serde_json::{Value, json};
 
 use crate::{
-    batch::Batch,
-    dead_letters,
-    intake::MOST_BYTES,
+    decide::batch::Batch,
+    decide::dead_letters,
+    inbound::intake::MOST_BYTES,
+    kafka::topic_settings::AllTopicSettings,
     partition_of,
     record::Record,
     store::Outgoing,
@@ -22,7 +23,6 @@ use crate::{
             UNUSABLE, billing, identity, provisioning,
         },
     },
-    topic_settings::AllTopicSettings,
 };
 
 const PATIENCE_MS: i64 = 60_000;

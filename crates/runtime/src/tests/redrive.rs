@@ -4,10 +4,10 @@ use saga::{AnyParticipant, Service, Stop};
 use serde_json::json;
 
 use crate::{
-    batch::Done,
-    intake::MOST_BYTES,
+    decide::batch::Done,
+    inbound::intake::MOST_BYTES,
     record::Record,
-    requests::{Resolution, What},
+    service::requests::{Resolution, What},
     store::{DeadLetterFilter, Outgoing, StoreView},
     tests::{
         kit::{Bench, NOON_MS, bare, field, header, kinds, raw},

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::{
     record::Record,
-    requests::{Resolution, What},
+    service::requests::{Resolution, What},
     tests::{
         broker::{Broker, Running, wait_until},
         kit::{bare, query},

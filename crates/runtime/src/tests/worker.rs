@@ -16,10 +16,10 @@ use serde_json::Value;
 
 use crate::{
     Connection, KafkaSettings, Shutdown, Watch, Worker, WorkerSettings,
-    lanes::Lanes,
-    looker::Looker,
+    kafka::looker::Looker,
     partition_of,
     record::{Offsets, Record},
+    service::lanes::Lanes,
     store::{Outgoing, Store},
     tests::{
         broker::{Broker, LIMIT, wait_until},

@@ -19,14 +19,14 @@ use rdkafka::{
 };
 
 use crate::{
-    checks::Found,
     clock::now_ms,
+    kafka::checks::Found,
+    kafka::lag::{Lag, lags},
+    kafka::topic_settings::AllTopicSettings,
     kafka::{Connection, KafkaSettings},
-    lag::{Lag, lags},
     record::Offsets,
-    topic_settings::AllTopicSettings,
+    service::vitals::Vitals,
     topology::Topology,
-    vitals::Vitals,
 };
 
 /// How often Kafka is asked.

@@ -19,20 +19,20 @@ use saga::Service;
 use tokio::sync::mpsc;
 
 use crate::{
-    batch::Batch,
-    checks::{self, Refusal},
     clock::now_ms,
+    decide::batch::Batch,
     kafka::KafkaSettings,
-    lanes::Lanes,
-    looker::Looker,
-    outbox::Publisher,
-    reader::Reader,
-    requests::{Request, Requests},
+    kafka::checks::{self, Refusal},
+    kafka::looker::Looker,
+    kafka::reader::Reader,
+    kafka::watch::Watch,
+    outbound::outbox::Publisher,
+    service::lanes::Lanes,
+    service::requests::{Request, Requests},
+    service::timers::Timers,
+    service::vitals::Vitals,
     store::{Positions, Store},
-    timers::Timers,
     topology::Topology,
-    vitals::Vitals,
-    watch::Watch,
 };
 
 /// How long a worker waits for something to arrive before it looks whether it shall stop.

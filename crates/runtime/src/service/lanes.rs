@@ -10,13 +10,13 @@ use anyhow::{Context, Result};
 use saga::Service;
 
 use crate::{
-    batch::{Batch, Done, Work},
-    dead_letters,
-    intake::Intake,
+    decide::batch::{Batch, Done, Work},
+    decide::dead_letters,
+    inbound::intake::Intake,
+    kafka::topic_settings::AllTopicSettings,
     record::Offsets,
-    requests::{Resolution, What},
+    service::requests::{Resolution, What},
     store::{Lane, Outgoing, Position, Store},
-    topic_settings::AllTopicSettings,
     topology::Topology,
 };
 

@@ -17,12 +17,12 @@ use rdkafka::{
 use crate::{
     clock::now_ms,
     kafka::Connection,
-    lanes::Lanes,
-    looker::Looker,
-    reader::{ANSWER_LIMIT, Reader, offsets},
+    kafka::looker::Looker,
+    kafka::reader::{ANSWER_LIMIT, Reader, offsets},
+    kafka::topic_settings::{AllTopicSettings, TopicSettings},
     record::{Offsets, Record, fingerprint},
+    service::lanes::Lanes,
     store::Position,
-    topic_settings::{AllTopicSettings, TopicSettings},
 };
 
 /// Where a store remembers the ids of the topics that it has read.

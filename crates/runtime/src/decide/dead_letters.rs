@@ -2,9 +2,9 @@
 
 use crate::{
     cloudevents::{TYPE_HEADER, peek_kind, rfc3339},
-    intake::MOST_BYTES,
+    inbound::intake::MOST_BYTES,
     record::Record,
-    requests::What,
+    service::requests::What,
     store::{DeadLetter, Outgoing, Standing},
 };
 

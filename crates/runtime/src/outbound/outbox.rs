@@ -20,11 +20,11 @@ use rdkafka::{
 };
 
 use crate::{
-    dead_letters,
+    decide::dead_letters,
+    kafka::topic_settings::AllTopicSettings,
     kafka::{Connection, KafkaSettings},
-    lanes::Lanes,
+    service::lanes::Lanes,
     store::Outgoing,
-    topic_settings::AllTopicSettings,
 };
 
 /// Publishes what a service has said.

@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use rdkafka::consumer::Consumer;
 
 use crate::{
-    checks::{self, Found},
+    kafka::checks::{self, Found},
+    kafka::looker::Looker,
+    kafka::reader::{ANSWER_LIMIT, Reader},
     kafka::{Connection, KafkaSettings},
-    looker::Looker,
-    reader::{ANSWER_LIMIT, Reader},
     record::{Offsets, Record},
     store::{Position, Positions},
 };

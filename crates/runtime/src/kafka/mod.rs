@@ -1,5 +1,12 @@
 //! What all clients of one Kafka share: their settings, and whether it can be reached.
 
+pub mod checks;
+pub mod lag;
+pub mod looker;
+pub mod reader;
+pub mod topic_settings;
+pub mod watch;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -14,15 +14,15 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::{
-    cause::{Cause, traceparent},
     cloudevents::{self, CONTENT_TYPE, CONTENT_TYPE_HEADER, Envelope, Structured, TYPE_HEADER},
-    dead_letters,
-    intake::{Intake, Taken},
+    decide::cause::{Cause, traceparent},
+    decide::dead_letters,
+    inbound::intake::{Intake, Taken},
+    kafka::topic_settings::AllTopicSettings,
     record::{Record, partition_of},
+    service::vitals::Counts,
     store::{Instance, Lane, Outgoing, Positions, Timer, Transaction},
-    topic_settings::AllTopicSettings,
     topology::Topology,
-    vitals::Counts,
 };
 
 /// How many ended instances one batch may forget.

@@ -4,9 +4,9 @@ use anyhow::Result;
 
 use super::Work;
 use crate::{
-    dead_letters,
-    intake::{Intake, Taken},
-    requests::What,
+    decide::dead_letters,
+    inbound::intake::{Intake, Taken},
+    service::requests::What,
     store::DeadLetter,
 };
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    reader::Reader,
+    kafka::reader::Reader,
     record::Offsets,
     store::{Store, Timer},
 };

@@ -15,8 +15,8 @@ use rdkafka::{
 };
 
 use crate::{
+    kafka::reader::owned,
     kafka::{Connection, KafkaSettings},
-    reader::owned,
     record::{Offsets, Record},
 };
 

@@ -19,8 +19,8 @@ use rdkafka::{
 };
 
 use crate::{
-    batch::Batch,
     cloudevents::TYPE_HEADER,
+    decide::batch::Batch,
     kafka::{Connection, KafkaSettings},
     record::{Headers, Offsets, Record, fingerprint},
     store::{LastRecord, Position},

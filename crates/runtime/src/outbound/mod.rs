@@ -1,0 +1,4 @@
+//! What goes out: what services have said, and commands of those who don't speak Kafka.
+
+pub mod commands;
+pub mod outbox;

@@ -1,0 +1,7 @@
+//! The service around it: its lanes, the loop that turns them, how it is, what people ask of it.
+
+pub mod lanes;
+pub mod requests;
+pub mod timers;
+pub mod vitals;
+pub mod worker;
