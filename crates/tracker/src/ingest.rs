@@ -31,8 +31,8 @@ const GATHER: Duration = Duration::from_millis(10);
 const MANY: usize = 500;
 /// How long it waits before it starts anew after trouble.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How often Kafka is told the position.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often the position is reported to Kafka.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// What a tracker needs.
 #[derive(Debug, Clone)]
@@ -174,7 +174,7 @@ impl Run {
         let vitals = self.handle.vitals.clone();
         vitals.started(&begun.start);
         self.watch.follow(&vitals, begun.found);
-        let mut told = Instant::now();
+        let mut reported = Instant::now();
         while !self.shutdown.is_asked() {
             let (records, positions) = follower.take(MOST_WAIT)?;
             if let Some(why) = vitals.refusal() {
@@ -189,16 +189,16 @@ impl Run {
             let count = records.len();
             if !positions.is_empty() {
                 self.add(&records, positions, &mut audit, partitions)?;
-                if told.elapsed() > TELL_EVERY {
-                    told = Instant::now();
-                    follower.tell_position(&vitals.pulse().positions);
+                if reported.elapsed() > REPORT_EVERY {
+                    reported = Instant::now();
+                    follower.report(&vitals.pulse().positions);
                 }
             }
             if (1..MANY).contains(&count) {
                 thread::sleep(GATHER);
             }
         }
-        follower.tell_position(&vitals.pulse().positions);
+        follower.report(&vitals.pulse().positions);
         Ok(())
     }
 

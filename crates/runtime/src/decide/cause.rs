@@ -11,23 +11,23 @@ pub struct Cause<'a> {
     /// The record's id; of a timer, that of the record that started it.
     pub id: Cow<'a, str>,
     /// The saga's correlation id, if the record names it.
-    pub correlation: Option<&'a str>,
+    pub correlation: Option<Cow<'a, str>>,
     /// W3C Trace Context, if it has one.
-    pub traceparent: Option<&'a str>,
+    pub traceparent: Option<Cow<'a, str>>,
     /// The lane.
-    pub partition: i32,
+    pub lane: i32,
 }
 
 impl Cause<'_> {
     /// A record of which no more is known than where it stands.
     pub fn unread(record: &Record) -> Self {
-        Cause { id: record.place().into(), correlation: None, traceparent: None, partition: record.partition }
+        Cause { id: record.place().into(), correlation: None, traceparent: None, lane: record.partition }
     }
 
     /// The trace that a decision belongs to: that of what led to it, or else one that follows from the
     /// saga's correlation id, so that it is the same in every service.
     pub fn trace(&self, correlation: &str) -> String {
-        match self.traceparent.and_then(|parent| parent.split('-').nth(1)) {
+        match self.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1)) {
             Some(trace) => trace.to_owned(),
             None => Uuid::new_v5(&Uuid::NAMESPACE_OID, correlation.as_bytes()).simple().to_string(),
         }

@@ -95,12 +95,13 @@ pub fn kept(service: &str, record: &Record, reason: &str, at_ms: i64) -> DeadLet
 
 /// The dead letter as others see it: the original record, with headers that say why, and that it was
 /// refused (again) at `at_ms`. Of a record that is too large, only where it stands.
-pub fn published(service: &str, letter: &DeadLetter, topic: &str, at_ms: i64) -> Outgoing {
+pub fn published(service: &str, letter: &DeadLetter, topic: &'static str, at_ms: i64) -> Outgoing {
     let mut headers = letter.headers.clone();
     headers.extend(where_and_why(service, letter, at_ms));
     Outgoing {
-        id: 0,
-        topic: topic.to_owned(),
+        lane: letter.partition,
+        place: 0,
+        topic: topic.into(),
         partition: letter.partition,
         key: letter.key.clone(),
         headers,
@@ -111,7 +112,13 @@ pub fn published(service: &str, letter: &DeadLetter, topic: &str, at_ms: i64) ->
 /// Tells others that a dead letter is one no more, and how that came: the record's key, no value,
 /// and the headers of the dead letter with one more; with an edited one's also who corrected it, and
 /// to what.
-pub fn resolved(service: &str, letter: &DeadLetter, topic: &str, what: &What, at_ms: i64) -> Outgoing {
+pub fn resolved(
+    service: &str,
+    letter: &DeadLetter,
+    topic: &'static str,
+    what: &What,
+    at_ms: i64,
+) -> Outgoing {
     let mut headers = where_and_why(service, letter, at_ms).to_vec();
     if let What::Edit { value, by } = what {
         headers.push(header("dlq-edited-by", by.clone()));
@@ -119,8 +126,9 @@ pub fn resolved(service: &str, letter: &DeadLetter, topic: &str, what: &What, at
     }
     headers.push(header(RESOLVED_HEADER, done(what).to_owned()));
     Outgoing {
-        id: 0,
-        topic: topic.to_owned(),
+        lane: letter.partition,
+        place: 0,
+        topic: topic.into(),
         partition: letter.partition,
         key: letter.key.clone(),
         headers,

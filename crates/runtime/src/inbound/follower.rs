@@ -3,22 +3,22 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use anyhow::{Context, Result};
-use rdkafka::consumer::Consumer;
+use anyhow::Result;
 
 use crate::{
-    kafka::checks::{self, Found},
-    kafka::looker::Looker,
-    kafka::reader::{ANSWER_LIMIT, Reader},
-    kafka::{Connection, KafkaSettings},
+    inbound::log::{Log, Place, Reported},
+    kafka::{
+        Connection, KafkaSettings,
+        checks::{self, Found},
+        log::KafkaLog,
+    },
     record::{Offsets, Record},
     store::{Position, Positions},
 };
 
 /// Reads topics.
 pub struct Follower {
-    reader: Reader,
-    looker: Looker,
+    log: Box<dyn Log>,
     topics: Vec<&'static str>,
 }
 
@@ -47,8 +47,7 @@ impl Follower {
         group: &str,
         topics: Vec<&'static str>,
     ) -> Result<Follower> {
-        let reader = Reader::new(settings, connection.clone(), group)?;
-        Ok(Follower { reader, looker: Looker::new(settings, connection, group), topics })
+        Ok(Follower { log: Box::new(KafkaLog::new(settings, connection, group)?), topics })
     }
 
     /// Begins to read on from these positions, if they still say something; else anew, from the
@@ -63,13 +62,12 @@ impl Follower {
         topic_ids: Option<&str>,
         positions: &[Position],
     ) -> Result<Beginning> {
-        let found = checks::shared(&self.topics, &self.reader)?;
-        let places = checks::places(&self.topics, found.partitions());
-        let lows = checks::ask(&self.reader, &places, rdkafka::Offset::Beginning)?;
-        let ends = checks::ask(&self.reader, &places, rdkafka::Offset::End)?;
-        let id = self.reader.consumer().client().fetch_cluster_id(ANSWER_LIMIT);
-        let id = id.context("Kafka does not say which cluster it is")?;
-        let known: HashMap<(String, i32), &Position> =
+        let found = checks::shared(&self.topics, &*self.log)?;
+        let places = checks::places(&self.topics, 0..found.partitions());
+        let lows = self.log.beginnings(&places)?;
+        let ends = self.log.ends(&places)?;
+        let id = self.log.cluster()?;
+        let known: HashMap<Place, &Position> =
             positions.iter().map(|p| ((p.topic.clone(), p.partition), p)).collect();
         let others = topic_ids.map(|ids| found.differs_from(ids)).transpose()?.flatten();
         let is_anew = cluster.is_some_and(|known| known != id)
@@ -82,20 +80,20 @@ impl Follower {
                 (place, next)
             })
             .collect();
-        self.reader.start(start.clone())?;
+        self.log.start(start.clone())?;
         Ok(Beginning { cluster: id, found, start, is_anew })
     }
 
     fn are_of_these_topics(
         &self,
-        known: &HashMap<(String, i32), &Position>,
+        known: &HashMap<Place, &Position>,
         lows: &Offsets,
         ends: &Offsets,
     ) -> Result<bool> {
         if known.iter().any(|(place, p)| ends.get(place).is_none_or(|end| p.next_offset > *end)) {
             return Ok(false);
         }
-        checks::last_records_are_there(known, lows, &self.looker).map(|missing| missing.is_none())
+        checks::last_records_are_there(known, lows, &*self.log).map(|missing| missing.is_none())
     }
 
     /// Takes what has arrived, waiting for it up to `wait` when there is nothing: the records, and
@@ -104,17 +102,19 @@ impl Follower {
     /// # Errors
     /// When records are gone that were not read yet.
     pub fn take(&mut self, wait: Duration) -> Result<(Vec<Record>, Positions)> {
-        let batch = self.reader.take(|_, _| false, wait)?;
-        Ok((batch.records, batch.positions))
+        let polled = self.log.poll(&|_, _| false, wait)?;
+        Ok((polled.records, polled.positions))
     }
 
     /// Whether Kafka has answered for every partition: all of them are being read.
     pub fn has_heard_from_all(&self) -> bool {
-        self.reader.has_heard_from_all()
+        self.log.has_heard_from_all()
     }
 
-    /// Tells Kafka how far it has come, for tools that look at lags: positions that are in its store.
-    pub fn tell_position(&self, committed: &Offsets) {
-        self.reader.tell_position(committed, |_| None);
+    /// Reports to Kafka how far it has come, for tools that look at lags: positions that are in its store.
+    pub fn report(&self, committed: &Offsets) {
+        let report =
+            |(place, offset): (&Place, &i64)| (place.clone(), Reported { offset: *offset, sequence: 0 });
+        self.log.report(&committed.iter().map(report).collect());
     }
 }

@@ -1,4 +1,5 @@
-//! What comes in: what a record is to a service, and reading for those who only read.
+//! What comes in: records, what they are to a service, and reading for those who only read.
 
 pub mod follower;
 pub mod intake;
+pub mod log;

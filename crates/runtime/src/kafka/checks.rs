@@ -3,23 +3,20 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt, thread,
-    time::{Duration, Instant},
+    fmt,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use describe_topics::describe_topics;
-use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
-};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
+use super::{
+    Connection,
+    topic_settings::{AllTopicSettings, TopicSettings},
+};
 use crate::{
-    clock::now_ms,
-    kafka::Connection,
-    kafka::looker::Looker,
-    kafka::reader::{ANSWER_LIMIT, Reader, offsets},
-    kafka::topic_settings::{AllTopicSettings, TopicSettings},
+    inbound::log::{Log, Place, Reported},
     record::{Offsets, Record, fingerprint},
     service::lanes::Lanes,
     store::Position,
@@ -27,9 +24,6 @@ use crate::{
 
 /// Where a store remembers the ids of the topics that it has read.
 const TOPIC_IDS: &str = "topic_ids";
-
-/// How long a topic may take to be known.
-const TOPICS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a service may not start; trying again would not help.
 #[derive(Debug)]
@@ -73,6 +67,12 @@ impl Found {
     fn read(mut self, topics: &[&str]) -> Found {
         self.ids.retain(|topic, _| topics.contains(&topic.as_str()));
         self
+    }
+
+    /// Those of these topics that are not there.
+    pub fn missing<'t>(&self, topics: &[&'t str]) -> Vec<&'t str> {
+        let is_there = |topic: &&str| self.partitions.get(*topic).is_some_and(|count| *count > 0);
+        topics.iter().copied().filter(|topic| !is_there(topic)).collect()
     }
 
     /// The topics.
@@ -136,20 +136,20 @@ fn are_missing(topics: &[&str]) -> String {
 /// # Errors
 /// [`Refusal`] when a topic is missing, has another number of partitions, or was made anew; others
 /// when Kafka does not answer.
-pub fn topics(lanes: &Lanes, reader: &Reader) -> Result<Found> {
+pub fn topics(lanes: &Lanes, log: &dyn Log) -> Result<Found> {
     let read = lanes.intake().topics();
     let mut needed = read.clone();
     needed.extend([lanes.service_topic(), lanes.topology().dead_letters()]);
     needed.sort_unstable();
     needed.dedup();
-    let found = shared(&needed, reader)?.read(&read);
+    let found = shared(&needed, log)?.read(&read);
     let count = found.partitions();
     remember(lanes, "partitions", &count.to_string(), |known| {
         format!(
             "the topics have {count} partitions, and its store was made for {known}: the number can't be changed"
         )
     })?;
-    check_cluster(lanes, reader)?;
+    check_cluster(lanes, log)?;
     if let Some(remembered) = lanes.store().meta(TOPIC_IDS)?
         && let Some(difference) = found.differs_from(&remembered)?
     {
@@ -163,21 +163,12 @@ pub fn topics(lanes: &Lanes, reader: &Reader) -> Result<Found> {
 ///
 /// # Errors
 /// When a topic is missing or has another number, or Kafka does not answer.
-pub fn shared(needed: &[&str], reader: &Reader) -> Result<Found> {
-    let until = Instant::now() + TOPICS_LIMIT;
-    let found = loop {
-        let found = Found::ask(reader.consumer(), needed, ANSWER_LIMIT)
-            .inspect(|_| reader.connection().found())
-            .inspect_err(|_| reader.connection().lost())?;
-        let is_there = |topic: &&&str| found.partitions.get(**topic).is_some_and(|count| *count > 0);
-        let missing: Vec<&str> = needed.iter().filter(|topic| !is_there(topic)).copied().collect();
-        match &missing[..] {
-            [] => break found,
-            // Made a moment ago, it need not be known to every broker yet.
-            _ if Instant::now() < until => thread::sleep(Duration::from_millis(200)),
-            missing => return refuse(are_missing(missing)),
-        }
-    };
+pub fn shared(needed: &[&str], log: &dyn Log) -> Result<Found> {
+    let found = log.describe(needed)?;
+    let missing = found.missing(needed);
+    if !missing.is_empty() {
+        return refuse(are_missing(&missing));
+    }
     let count = |topic: &str| found.partitions[topic];
     let first = needed[0];
     if let Some(other) = needed.iter().find(|topic| count(topic) != count(first)) {
@@ -190,11 +181,11 @@ pub fn shared(needed: &[&str], reader: &Reader) -> Result<Found> {
     Ok(found)
 }
 
-/// Every partition of these topics.
-pub fn places(topics: &[&str], partitions: i32) -> Vec<(String, i32)> {
+/// These partitions of these topics.
+pub fn places(topics: &[&str], partitions: impl IntoIterator<Item = i32> + Clone) -> Vec<Place> {
     let of = |topic: &&str| {
         let topic = (*topic).to_owned();
-        (0..partitions).map(move |partition| (topic.clone(), partition))
+        partitions.clone().into_iter().map(move |partition| (topic.clone(), partition))
     };
     topics.iter().flat_map(of).collect()
 }
@@ -206,18 +197,17 @@ pub fn places(topics: &[&str], partitions: i32) -> Vec<(String, i32)> {
 pub fn starting_offsets(
     lanes: &Lanes,
     positions: &[Position],
-    found: &Found,
-    reader: &Reader,
-    looker: &Looker,
+    log: &dyn Log,
     settings: &AllTopicSettings,
+    now_ms: i64,
 ) -> Result<Offsets> {
     let name = lanes.name();
     remember(lanes, "service", name, |known| {
         format!("its store is that of the {known} service: use another file")
     })?;
-    let all = places(&lanes.intake().topics(), found.partitions());
-    let lows = ask(reader, &all, Offset::Beginning)?;
-    let ends = ask(reader, &all, Offset::End)?;
+    let all = places(&lanes.intake().topics(), lanes.owned());
+    let lows = log.beginnings(&all)?;
+    let ends = log.ends(&all)?;
     let known: HashMap<(String, i32), &Position> =
         positions.iter().map(|position| ((position.topic.clone(), position.partition), position)).collect();
     let mut start = Offsets::new();
@@ -227,7 +217,7 @@ pub fn starting_offsets(
             None => low,
             Some(position) if position.next_offset < low => {
                 let ran_ms = lanes.ran_ms()?;
-                let why = why_deleted(settings.of(&place.0), ran_ms, now_ms());
+                let why = why_deleted(settings.of(&place.0), ran_ms, now_ms);
                 return refuse(are_lost(name, position, low, &why));
             }
             Some(position) if position.next_offset > end => {
@@ -241,33 +231,19 @@ pub fn starting_offsets(
         };
         start.insert(place, next);
     }
-    if let Some(((topic, partition), offset)) = last_records_are_there(&known, &lows, looker)? {
+    if let Some(((topic, partition), offset)) = last_records_are_there(&known, &lows, log)? {
         return refuse(format!(
             "the record at offset {offset} of {topic}[{partition}] is not the one that {} has read there: the topic \
              was made anew; use a new --data-dir",
             lanes.name()
         ));
     }
-    check_told(lanes, reader, &start, known.is_empty())?;
+    check_reported(lanes, log, &start, known.is_empty())?;
     Ok(start)
 }
 
-/// Where partitions begin or end.
-///
-/// # Errors
-/// When Kafka does not answer.
-pub fn ask(reader: &Reader, places: &[(String, i32)], what: Offset) -> Result<Offsets> {
-    let mut list = TopicPartitionList::new();
-    for (topic, partition) in places {
-        list.add_partition_offset(topic, *partition, what)?;
-    }
-    let answer = reader.consumer().offsets_for_times(list, ANSWER_LIMIT);
-    offsets(&answer.context("Kafka does not say where the partitions begin and end")?)
-}
-
-fn check_cluster(lanes: &Lanes, reader: &Reader) -> Result<()> {
-    let cluster = reader.consumer().client().fetch_cluster_id(ANSWER_LIMIT);
-    let cluster = cluster.context("Kafka does not say which cluster it is")?;
+fn check_cluster(lanes: &Lanes, log: &dyn Log) -> Result<()> {
+    let cluster = log.cluster()?;
     remember(lanes, "cluster", &cluster, |known| {
         format!(
             "its store belongs to the Kafka cluster {known}, and this is {cluster}: use the right \
@@ -325,14 +301,14 @@ fn why_deleted(settings: Option<TopicSettings>, ran_ms: Option<i64>, now_ms: i64
 pub fn last_records_are_there(
     known: &HashMap<(String, i32), &Position>,
     lows: &Offsets,
-    looker: &Looker,
-) -> Result<Option<((String, i32), i64)>> {
+    log: &dyn Log,
+) -> Result<Option<(Place, i64)>> {
     let mut last = Offsets::new();
     for (place, position) in known {
         let is_kept = |offset: &i64| lows.get(place).is_some_and(|low| offset >= low);
         last.extend(position.last.map(|last| last.offset).filter(is_kept).map(|at| (place.clone(), at)));
     }
-    let there = looker.first_records(&last, ANSWER_LIMIT)?;
+    let there = log.first_records(&last)?;
     Ok(last.into_iter().find(|(place, offset)| {
         let same = there.get(place).is_some_and(|record| {
             let Record { timestamp_ms, key, value, .. } = record;
@@ -343,27 +319,18 @@ pub fn last_records_are_there(
     }))
 }
 
-/// What Kafka was told is never ahead of the store, unless the store is an old copy, or a new one.
-fn check_told(lanes: &Lanes, reader: &Reader, start: &Offsets, is_new: bool) -> Result<()> {
-    let mut list = TopicPartitionList::new();
-    for (topic, partition) in start.keys() {
-        list.add_partition(topic, *partition);
-    }
-    let told = reader.consumer().committed_offsets(list, ANSWER_LIMIT);
-    for entry in told.context("Kafka does not say what it was told")?.elements() {
-        let (topic, partition) = (entry.topic(), entry.partition());
-        entry
-            .error()
-            .with_context(|| format!("Kafka does not say what it was told of {topic}[{partition}]"))?;
-        let Offset::Offset(told) = entry.offset() else { continue };
-        let next = start[&(topic.to_owned(), partition)];
-        let said_then: i64 = entry.metadata().parse().unwrap_or(0);
+/// What was reported to Kafka is never ahead of the store (invariant 2), unless the store is an old copy,
+/// or a new one.
+fn check_reported(lanes: &Lanes, log: &dyn Log, start: &Offsets, is_new: bool) -> Result<()> {
+    let places: Vec<Place> = start.keys().cloned().collect();
+    for ((topic, partition), Reported { offset, sequence }) in log.reported(&places)? {
+        let next = start[&(topic.clone(), partition)];
         let said = lanes.sequence(partition).unwrap_or(0);
-        if told > next || said_then > said {
+        if offset > next || sequence > said {
             let what = if is_new { "new, and another one was used before" } else { "an old copy" };
             return refuse(format!(
                 "its store is {what}: it has read {topic}[{partition}] up to offset {next} and said {said} records there, \
-                 and Kafka was told {told} and {said_then}; use the store that was used last (--data-dir), or, to handle \
+                 and Kafka was told {offset} and {sequence}; use the store that was used last (--data-dir), or, to handle \
                  everything again and say it a second time, delete the consumer group {group}",
                 group = lanes.topology().group(lanes.name()),
             ));

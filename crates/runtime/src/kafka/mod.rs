@@ -1,9 +1,11 @@
 //! What all clients of one Kafka share: their settings, and whether it can be reached.
 
+pub mod broker;
 pub mod checks;
 pub mod lag;
-pub mod looker;
-pub mod reader;
+pub mod log;
+pub mod peek;
+pub mod sink;
 pub mod topic_settings;
 pub mod watch;
 

@@ -1,4 +1,5 @@
 //! What goes out: what services have said, and commands of those who don't speak Kafka.
 
 pub mod commands;
-pub mod outbox;
+pub mod in_flight;
+pub mod sink;

@@ -2,7 +2,7 @@
 //! one store, and so one batch and one transaction.
 
 use std::{
-    collections::{BTreeSet, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -10,13 +10,24 @@ use anyhow::{Context, Result};
 use saga::Service;
 
 use crate::{
-    decide::batch::{Batch, Done, Work},
-    decide::dead_letters,
-    inbound::intake::Intake,
+    decide::{
+        changes::{ChangedLane, Changes},
+        dead_letters,
+        decider::{Decided, Decider},
+        inputs::Inputs,
+        say::Sayer,
+    },
+    inbound::{
+        intake::{Intake, Taken},
+        log::{Place, Reported},
+    },
     kafka::topic_settings::AllTopicSettings,
-    record::Offsets,
-    service::requests::{Resolution, What},
-    store::{Lane, Outgoing, Position, Store},
+    record::{Offsets, Record},
+    service::{
+        requests::{Resolution, What},
+        vitals::Counts,
+    },
+    store::{DeadLetter, DueTimer, Lane, Outgoing, Position, Positions, Store, Transaction},
     topology::Topology,
 };
 
@@ -24,6 +35,30 @@ use crate::{
 const MOST_AT_ONCE: usize = 250;
 /// How many bytes of them.
 const MOST_BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+
+/// What arrived since the last batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Records to be looked at, each partition's in order.
+    pub records: Vec<Record>,
+    /// How far each partition has been read with this batch, records that were skipped included.
+    pub positions: Positions,
+    /// Timers that are due.
+    pub due: Vec<DueTimer>,
+    /// Of which lanes the outbox is in Kafka up to which place, where that is news.
+    pub acknowledged: Vec<(i32, i64)>,
+}
+
+/// What a batch led to.
+#[derive(Debug)]
+pub struct Done {
+    /// To be published, in order.
+    pub outgoing: Vec<Outgoing>,
+    /// The earliest that a timer is due which this batch has started.
+    pub earliest_due_ms: Option<i64>,
+    /// What was done.
+    pub counts: Counts,
+}
 
 /// What came of dead letters, by id, and what a commit, if there was one, led to.
 pub type Resolved = (Vec<(String, Resolution)>, Option<Done>);
@@ -38,17 +73,31 @@ pub struct Lanes {
     intake: Intake,
     topic_settings: AllTopicSettings,
     retention: Duration,
-    store: Store,
-    lanes: Vec<Lane>,
+    store: Box<dyn Store>,
+    /// How many partitions every topic has: more than are owned, where others own some.
+    partitions: i32,
+    lanes: BTreeMap<i32, Lane>,
+    /// How far each partition has been read, as it is committed in the store.
+    read: Offsets,
 }
 
 impl Lanes {
     /// The lanes of a service, none of which is owned yet. Ended instances are remembered for
     /// `retention`.
-    pub fn new(service: Service, topology: Topology, retention: Duration, store: Store) -> Self {
+    pub fn new(service: Service, topology: Topology, retention: Duration, store: Box<dyn Store>) -> Self {
         let intake = Intake::new(&service, topology.clone());
         let topic_settings = AllTopicSettings::default();
-        Lanes { service, topology, intake, topic_settings, retention, store, lanes: Vec::new() }
+        Lanes {
+            service,
+            topology,
+            intake,
+            topic_settings,
+            retention,
+            store,
+            partitions: 0,
+            lanes: BTreeMap::new(),
+            read: Offsets::new(),
+        }
     }
 
     /// Publishes only what these settings of the topics allow.
@@ -76,29 +125,32 @@ impl Lanes {
         &self.intake
     }
 
-    /// The settings of the topics.
-    pub fn topic_settings(&self) -> &AllTopicSettings {
-        &self.topic_settings
-    }
-
     /// The store.
-    pub fn store(&self) -> &Store {
-        &self.store
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
     }
 
-    /// The number of the last record that was said in a lane.
-    pub fn sequence(&self, partition: i32) -> Option<i64> {
-        let lane = usize::try_from(partition).ok()?;
-        self.lanes.get(lane).map(|lane| lane.sequence)
+    /// The lanes that are owned.
+    pub fn owned(&self) -> Vec<i32> {
+        self.lanes.keys().copied().collect()
     }
 
-    /// Becomes the owner of all lanes; returns how far they have come, and their outbox.
+    /// The number of the last record that was said in a lane, if it is owned.
+    pub fn sequence(&self, lane: i32) -> Option<i64> {
+        self.lanes.get(&lane).map(|lane| lane.sequence)
+    }
+
+    /// Becomes the owner of these lanes of topics that have so many partitions; returns how far they
+    /// have come, and their outbox.
     ///
     /// # Errors
     /// When the store can't be used.
-    pub fn take_over(&mut self, partitions: i32) -> Result<(Vec<Position>, Vec<Outgoing>)> {
-        let taken = self.store.take_over(partitions).context("the store can't be taken over")?;
+    pub fn take_over(&mut self, partitions: i32, lanes: &[i32]) -> Result<(Vec<Position>, Vec<Outgoing>)> {
+        let taken = self.store.take_over(lanes).context("the store can't be taken over")?;
+        self.partitions = partitions;
         self.lanes = taken.lanes;
+        let place = |p: &Position| ((p.topic.clone(), p.partition), p.next_offset);
+        self.read = taken.positions.iter().map(place).collect();
         Ok((taken.positions, taken.outbox))
     }
 
@@ -111,15 +163,55 @@ impl Lanes {
         let known: HashSet<(&str, i32)> = known.iter().map(|p| (p.topic.as_str(), p.partition)).collect();
         let new =
             start.iter().filter(|((topic, partition), _)| !known.contains(&(topic.as_str(), *partition)));
-        let new: Vec<Position> = new
-            .map(|((topic, partition), next_offset)| Position {
-                topic: topic.clone(),
-                partition: *partition,
-                next_offset: *next_offset,
-                last: None,
+        let positions: Positions = new
+            .map(|(place, next_offset)| {
+                let (topic, partition) = place.clone();
+                (place.clone(), Position { topic, partition, next_offset: *next_offset, last: None })
             })
             .collect();
-        self.store.set_positions(&new)
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let lanes: BTreeSet<i32> = positions.values().map(|position| position.partition).collect();
+        let moved_on = |lane: i32| {
+            let before = self.lanes[&lane];
+            let after = Lane { version: before.version + 1, ..before };
+            ChangedLane { lane, before, after, acknowledged: None }
+        };
+        let changes = Changes {
+            positions: positions.into_values().collect(),
+            lanes: lanes.into_iter().map(moved_on).collect(),
+            forget_ended_before_ms: i64::MIN,
+            ..Changes::default()
+        };
+        self.store.begin()?.write(&changes)?;
+        self.moved_on(&changes);
+        Ok(())
+    }
+
+    /// What may be reported to Kafka: how far the lanes have come, as the store has it (invariant 2).
+    pub fn reports(&self) -> HashMap<Place, Reported> {
+        let report = |(place, offset): (&Place, &i64)| {
+            let sequence = self.sequence(place.1)?;
+            Some((place.clone(), Reported { offset: *offset, sequence }))
+        };
+        self.read.iter().filter_map(report).collect()
+    }
+
+    /// These changes are committed: the lanes are where the store has them now.
+    fn moved_on(&mut self, changes: &Changes) {
+        self.lanes.extend(changes.lanes.iter().map(|changed| (changed.lane, changed.after)));
+        for position in &changes.positions {
+            let place = (position.topic.clone(), position.partition);
+            let before = self.read.insert(place, position.next_offset);
+            assert!(before <= Some(position.next_offset), "invariant 1: a position never goes back");
+        }
+    }
+
+    fn done(&mut self, decided: Decided) -> Done {
+        let Decided { changes, earliest_due_ms, counts } = decided;
+        self.moved_on(&changes);
+        Done { outgoing: changes.outgoing, earliest_due_ms, counts }
     }
 
     /// Remembers that the service runs at this time: should records be gone when it starts again, that
@@ -145,25 +237,23 @@ impl Lanes {
     /// When the store can't be used, or a lane has another owner. Nothing has happened then, as
     /// far as can be told: the lanes are to be taken over anew.
     pub fn handle(&mut self, batch: Batch, now_ms: i64) -> Result<Done> {
-        let transaction = self.store.begin()?;
-        let mut work = Work::new(
-            &self.service,
-            &self.topology,
-            &self.topic_settings,
-            self.retention,
-            &self.lanes,
-            transaction,
-            now_ms,
-        );
+        let sayer = Sayer::new(&self.service, &self.topology, &self.topic_settings, now_ms);
+        let mut inputs = Inputs::new(&self.service, &self.intake, &sayer, self.partitions);
         for record in &batch.records {
-            work.arrived(record, &self.intake)?;
+            inputs.add_record(record, None);
         }
-        for timer in &batch.due {
-            work.timer(timer)?;
+        for due in &batch.due {
+            inputs.add_timer(due);
         }
-        let (done, lanes) = work.commit(&batch)?;
-        self.lanes = lanes;
-        Ok(done)
+        let retention_ms = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
+        let mut decider = Decider::new(&self.service, &sayer, retention_ms, &self.lanes, now_ms);
+        let mut transaction = self.store.begin()?;
+        decide(&self.service, &mut decider, &mut inputs, &mut *transaction)?;
+        let newer = inputs.newer;
+        let mut decided = decider.finish(batch.positions, &batch.acknowledged);
+        decided.counts.newer += newer;
+        transaction.write(&decided.changes)?;
+        Ok(self.done(decided))
     }
 
     /// The dead letters of these ids in the order in which people's requests are done, each once. Those
@@ -188,16 +278,10 @@ impl Lanes {
     /// # Errors
     /// As [`Lanes::handle`].
     pub fn resolve(&mut self, what: &What, ids: &mut VecDeque<String>, now_ms: i64) -> Result<Resolved> {
-        let transaction = self.store.begin()?;
-        let mut work = Work::new(
-            &self.service,
-            &self.topology,
-            &self.topic_settings,
-            self.retention,
-            &self.lanes,
-            transaction,
-            now_ms,
-        );
+        let sayer = Sayer::new(&self.service, &self.topology, &self.topic_settings, now_ms);
+        let retention_ms = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
+        let mut decider = Decider::new(&self.service, &sayer, retention_ms, &self.lanes, now_ms);
+        let mut transaction = self.store.begin()?;
         let most = if matches!(what, What::Edit { .. }) { 1 } else { MOST_AT_ONCE };
         let mut resolutions = Vec::new();
         let mut bytes = 0;
@@ -205,38 +289,90 @@ impl Lanes {
             && bytes < MOST_BYTES_AT_ONCE
             && let Some(id) = ids.pop_front()
         {
-            let Some(letter) = work.take_dead_letter(&id)? else {
+            let found = transaction.dead_letters(std::slice::from_ref(&id))?;
+            let Some(letter) = found.into_iter().next().flatten() else {
                 resolutions.push((id, Resolution::Unknown));
                 continue;
             };
             bytes += dead_letters::record(&letter).size();
-            let resolution = match what {
-                What::Discard => {
-                    work.resolve(&letter, what);
-                    Resolution::Discarded
+            let refusal = match (what, letter.is_whole) {
+                (What::Discard, _) => {
+                    decider.resolve(&letter, what);
+                    None
                 }
-                What::Redrive | What::Edit { .. } if !letter.is_whole => {
-                    work.put_back(&letter)?;
-                    Resolution::NotKept
+                (What::Redrive | What::Edit { .. }, false) => {
+                    resolutions.push((id, Resolution::NotKept));
+                    continue;
                 }
-                What::Redrive | What::Edit { .. } => {
-                    match (what, work.redrive(&letter, what, &self.intake)?) {
-                        (_, None) => Resolution::Handled,
-                        (What::Edit { .. }, Some(reason)) => {
-                            // Nothing is committed: the record stays what it was before it was edited.
-                            return Ok((vec![(id, Resolution::RefusedAgain(reason))], None));
+                (What::Redrive | What::Edit { .. }, true) => {
+                    let record = match redriven(&letter, what, &self.intake, self.service.name) {
+                        Ok(record) => record,
+                        Err(why) => {
+                            return Ok((vec![(id, Resolution::RefusedAgain(why))], None));
                         }
-                        (_, Some(reason)) => Resolution::RefusedAgain(reason),
-                    }
+                    };
+                    decider.resolve(&letter, what);
+                    let mut inputs = Inputs::new(&self.service, &self.intake, &sayer, self.partitions);
+                    let origin = inputs.add_record(&record, Some(letter.at_ms));
+                    decide(&self.service, &mut decider, &mut inputs, &mut *transaction)?;
+                    origin.and_then(|origin| inputs.origins[origin].refusal.take())
                 }
             };
-            if resolution != Resolution::NotKept {
-                work.tell_done(&letter, what);
-            }
+            let resolution = match (what, refusal) {
+                (What::Discard, _) => Resolution::Discarded,
+                (What::Redrive | What::Edit { .. }, None) => Resolution::Handled,
+                // Nothing is committed: the record stays what it was before it was edited.
+                (What::Edit { .. }, Some(why)) => {
+                    return Ok((vec![(id, Resolution::RefusedAgain(why))], None));
+                }
+                (What::Redrive, Some(why)) => Resolution::RefusedAgain(why),
+            };
+            let done = dead_letters::done(what);
+            tracing::info!(service = self.service.name, id = letter.id, "dead letter {done}");
             resolutions.push((id, resolution));
         }
-        let (done, lanes) = work.commit(&Batch::default())?;
-        self.lanes = lanes;
-        Ok((resolutions, Some(done)))
+        let decided = decider.finish(Positions::new(), &[]);
+        transaction.write(&decided.changes)?;
+        Ok((resolutions, Some(self.done(decided))))
+    }
+}
+
+/// The record of a dead letter, as it arrives again.
+///
+/// # Errors
+/// Why that would come to nothing: an edited value that nobody listens to.
+fn redriven(letter: &DeadLetter, what: &What, intake: &Intake, service: &str) -> Result<Record, String> {
+    let mut record = dead_letters::record(letter);
+    if let What::Edit { value, .. } = what {
+        record.value = Some(value.clone());
+        if matches!(intake.take(&record), Taken::Skipped | Taken::Newer(_)) {
+            return Err(format!("of {} the {service} service would skip this", record.topic));
+        }
+    }
+    Ok(record)
+}
+
+/// Loads what the inputs need, all at once, and decides them one after the other; rows that turn out to
+/// be missing are loaded on the way.
+fn decide(
+    service: &Service,
+    decider: &mut Decider,
+    inputs: &mut Inputs,
+    transaction: &mut dyn Transaction,
+) -> Result<()> {
+    let unknown = decider.unknown(inputs);
+    let ids: Vec<(&str, &str)> =
+        unknown.iter().map(|(participant, id)| (service.participants[*participant].name, *id)).collect();
+    let found = transaction.instances(&ids)?;
+    for ((participant, id), instance) in unknown.into_iter().zip(found) {
+        decider.learn_instance(participant, id, instance);
+    }
+    loop {
+        let missing = decider.decide(inputs);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let found = transaction.rows(&missing)?;
+        missing.into_iter().zip(found).for_each(|(key, row)| decider.learn_row(key, row));
     }
 }

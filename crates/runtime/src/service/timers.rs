@@ -1,17 +1,14 @@
 //! Timers: inputs like any other, heard only once the lane has read all that had arrived when they
 //! came due, so that after an outage late answers count before the clock.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::Result;
 
 use crate::{
-    kafka::reader::Reader,
+    inbound::log::Log,
     record::Offsets,
-    store::{Store, Timer},
+    store::{DueTimer, Store},
 };
 
 /// How many timers of a lane one batch hears at most.
@@ -26,7 +23,7 @@ pub struct Timers {
     next_due_ms: Option<i64>,
     /// By lane: one that can't be read must not hold up the timers of the others.
     ends: HashMap<i32, Ends>,
-    ask_at: Instant,
+    ask_at: Duration,
 }
 
 /// Where the partitions of a lane ended at some time.
@@ -36,12 +33,12 @@ struct Ends {
 }
 
 impl Timers {
-    /// The timers of this store.
+    /// The timers of this store. `elapsed` is how long the program runs.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub fn new(store: &Store) -> Result<Self> {
-        Ok(Timers { next_due_ms: store.next_due_ms()?, ends: HashMap::new(), ask_at: Instant::now() })
+    pub fn new(store: &dyn Store, elapsed: Duration) -> Result<Self> {
+        Ok(Timers { next_due_ms: store.next_due_ms()?, ends: HashMap::new(), ask_at: elapsed })
     }
 
     /// How long nothing is due, but no longer than `most`.
@@ -54,11 +51,17 @@ impl Timers {
         })
     }
 
-    /// The timers to be heard now.
+    /// The timers to be heard now, so long after the start of the program.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub fn due(&mut self, now_ms: i64, reader: &Reader, store: &Store) -> Result<Vec<Timer>> {
+    pub fn due(
+        &mut self,
+        now_ms: i64,
+        elapsed: Duration,
+        log: &dyn Log,
+        store: &dyn Store,
+    ) -> Result<Vec<DueTimer>> {
         if self.next_due_ms.is_none_or(|due_ms| due_ms > now_ms) {
             return Ok(Vec::new());
         }
@@ -71,22 +74,22 @@ impl Timers {
         let unseen =
             |(lane, oldest_ms): &&(i32, i64)| self.ends.get(lane).is_none_or(|e| e.at_ms < *oldest_ms);
         let unseen: Vec<i32> = lanes.iter().filter(unseen).map(|(lane, _)| *lane).collect();
-        if !unseen.is_empty() && Instant::now() >= self.ask_at {
-            self.ask(&unseen, now_ms, reader);
+        if !unseen.is_empty() && elapsed >= self.ask_at {
+            self.ask(&unseen, now_ms, elapsed, log);
         }
         let mut due = Vec::new();
         for (lane, _) in lanes {
             let Some(ends) = self.ends.get(&lane) else { continue };
-            if is_read(&ends.offsets, reader.next()) {
+            if is_read(&ends.offsets, log.next()) {
                 due.extend(store.due_timers(lane, ends.at_ms, MOST_AT_ONCE)?);
             }
         }
         Ok(due)
     }
 
-    fn ask(&mut self, lanes: &[i32], now_ms: i64, reader: &Reader) {
-        let answer = reader.ends();
-        self.ask_at = Instant::now() + if answer.is_ok() { ASK_EVERY } else { ASK_AGAIN };
+    fn ask(&mut self, lanes: &[i32], now_ms: i64, elapsed: Duration, log: &dyn Log) {
+        let answer = log.ends_of_lanes();
+        self.ask_at = elapsed + if answer.is_ok() { ASK_EVERY } else { ASK_AGAIN };
         match answer {
             Ok(mut ends) => {
                 for lane in lanes {
@@ -105,7 +108,7 @@ impl Timers {
     ///
     /// # Errors
     /// When the store can't be read.
-    pub fn committed(&mut self, heard: bool, earliest_due_ms: Option<i64>, store: &Store) -> Result<()> {
+    pub fn committed(&mut self, heard: bool, earliest_due_ms: Option<i64>, store: &dyn Store) -> Result<()> {
         self.next_due_ms = match (heard, self.next_due_ms, earliest_due_ms) {
             (true, _, _) => store.next_due_ms()?,
             (false, Some(next), Some(earliest)) => Some(next.min(earliest)),

@@ -5,21 +5,111 @@ mod sqlite;
 mod view;
 
 pub use lock::Lock;
-pub use sqlite::{Store, Transaction};
+pub use sqlite::SqliteStore;
 pub use view::{DeadLetterFilter, Known, StoreView};
 
-use std::collections::HashMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
-use crate::record::{Headers, size};
+use anyhow::Result;
 
-/// What a lane's new owner finds.
+use crate::{
+    decide::changes::Changes,
+    record::{Headers, size},
+};
+
+/// Where a service keeps what it knows. What a batch needs is read, and all that it changes is written,
+/// in one transaction.
+pub trait Store: Send {
+    /// A remembered fact about the store, such as the cluster that it belongs to.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn meta(&self, name: &str) -> Result<Option<String>>;
+
+    /// Remembers a fact about the store.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    fn set_meta(&self, name: &str, value: &str) -> Result<()>;
+
+    /// Becomes the owner of these lanes: from here on, whoever owned them before can't commit.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    fn take_over(&mut self, lanes: &[i32]) -> Result<Taken>;
+
+    /// When the next timer is due, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn next_due_ms(&self) -> Result<Option<i64>>;
+
+    /// The lanes that have timers which are due at this time, each with the time of its oldest.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn due_lanes(&self, at_ms: i64) -> Result<Vec<(i32, i64)>>;
+
+    /// Up to `limit` timers of a lane that are due at this time, the oldest first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn due_timers(&self, lane: i32, at_ms: i64, limit: usize) -> Result<Vec<DueTimer>>;
+
+    /// Where a dead letter stands among those of the service, if it is there.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn standing(&self, dead_letter: &str) -> Result<Option<Standing>>;
+
+    /// Begins the transaction of a batch. Dropped without [`Transaction::write`], nothing has happened.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>>;
+}
+
+/// The transaction of a batch.
+pub trait Transaction {
+    /// What participants know of these instances, each named by its participant and its id; in the
+    /// order asked for.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn instances(&mut self, ids: &[(&str, &str)]) -> Result<Vec<Option<Instance>>>;
+
+    /// Rows that instances compete for, in the order asked for, which is that of their keys.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn rows(&mut self, keys: &[String]) -> Result<Vec<Option<String>>>;
+
+    /// Dead letters of these ids, in the order asked for.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn dead_letters(&mut self, ids: &[String]) -> Result<Vec<Option<DeadLetter>>>;
+
+    /// Writes all of it and commits; the last act before that moves each lane on from the version that
+    /// its owner knows, if it is still there.
+    ///
+    /// # Errors
+    /// When a lane has another owner, or the store can't be written. Whether it has happened need not be
+    /// known then: the lanes are to be taken over anew.
+    fn write(self: Box<Self>, changes: &Changes) -> Result<()>;
+}
+
+/// What lanes' new owner finds.
 #[derive(Debug)]
 pub struct Taken {
-    /// The lanes, by partition.
-    pub lanes: Vec<Lane>,
-    /// How far each topic has been read.
+    /// The lanes.
+    pub lanes: BTreeMap<i32, Lane>,
+    /// How far each topic has been read in them.
     pub positions: Vec<Position>,
-    /// What was said and is not known to be in Kafka yet, in order.
+    /// What was said in them and is not known to be in Kafka yet; each lane's in order.
     pub outbox: Vec<Outgoing>,
 }
 
@@ -30,6 +120,8 @@ pub struct Lane {
     pub version: i64,
     /// The number of the last record that was said there.
     pub sequence: i64,
+    /// The place of the next record in the lane's outbox; it never goes back.
+    pub next_place: i64,
 }
 
 /// How far partitions have been read, by topic and partition.
@@ -60,10 +152,12 @@ pub struct LastRecord {
 /// A record to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Its place in the outbox; 0 while it has none.
-    pub id: i64,
+    /// The lane that said it. A forwarded command goes to a partition of another one.
+    pub lane: i32,
+    /// Its place in the lane's outbox.
+    pub place: i64,
     /// Its topic.
-    pub topic: String,
+    pub topic: Cow<'static, str>,
     /// Its partition.
     pub partition: i32,
     /// Its key.
@@ -84,29 +178,42 @@ impl Outgoing {
 /// What a participant knows of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
+    /// Where it stands in the store; 0 for one that is not there yet.
+    pub row: i64,
+    /// The lane that it was heard of on first.
+    pub lane: i32,
     /// Its state, as JSON.
     pub state: String,
     /// What everything that is said of it has in common; `None` while that is open.
     pub correlation: Option<String>,
     /// Whether it waits for nothing any more.
     pub ended: bool,
+    /// Its timer, if it has one.
+    pub timer: Option<Timer>,
 }
 
-/// A timer that may be due.
+/// An instance's timer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timer {
-    /// Whose.
-    pub participant: String,
-    /// Of which instance.
-    pub instance: String,
-    /// The instance's lane.
-    pub partition: i32,
-    /// When, in milliseconds since 1970.
+    /// When it is due, in milliseconds since 1970.
     pub due_ms: i64,
     /// The id of the record that started it.
     pub cause_id: String,
     /// That record's trace.
     pub traceparent: String,
+}
+
+/// A timer that may be due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueTimer {
+    /// Whose.
+    pub participant: String,
+    /// Of which instance.
+    pub instance: String,
+    /// The instance's lane.
+    pub lane: i32,
+    /// The timer.
+    pub timer: Timer,
 }
 
 /// Where a dead letter stands among those of its service: the oldest comes first.

@@ -6,35 +6,45 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 
 -- A lane is partition p of every topic. Its version counts its owners and their batches: who finds
--- another version than its own has lost the lane. Its sequence counts what was said there.
+-- another version than its own has lost the lane. Its sequence counts what was said there, its places
+-- what it has put into its outbox.
 CREATE TABLE lane (
-    partition INTEGER NOT NULL PRIMARY KEY,
-    version   INTEGER NOT NULL,
-    sequence  INTEGER NOT NULL
+    lane       INTEGER NOT NULL PRIMARY KEY,
+    version    INTEGER NOT NULL,
+    sequence   INTEGER NOT NULL,
+    next_place INTEGER NOT NULL
 ) STRICT;
 
 -- How far each topic has been read, and what the last record read there looked like.
 CREATE TABLE position (
     topic       TEXT    NOT NULL,
-    partition   INTEGER NOT NULL,
+    partition   INTEGER NOT NULL, -- and lane
     next_offset INTEGER NOT NULL,
     last_offset INTEGER, -- of that record; both are NULL where no record has been read yet
     fingerprint INTEGER,
     PRIMARY KEY (topic, partition)
 ) STRICT, WITHOUT ROWID;
 
--- What a participant knows of an instance.
+-- What a participant knows of an instance, and the timer that the instance has. Those that are new stand
+-- at the end, so that a batch writes few pages, whatever their ids are.
 CREATE TABLE instance (
+    row         INTEGER NOT NULL PRIMARY KEY,
     participant TEXT    NOT NULL,
     instance    TEXT    NOT NULL,
+    lane        INTEGER NOT NULL,
     state       TEXT    NOT NULL,
     -- What everything that is said of the instance has in common.
     correlation TEXT,
     changed_ms  INTEGER NOT NULL,
     ended       INTEGER NOT NULL,
-    PRIMARY KEY (participant, instance)
-) STRICT, WITHOUT ROWID;
+    -- The timer: when it is due, and what started it.
+    due_ms      INTEGER,
+    cause_id    TEXT,
+    traceparent TEXT,
+    UNIQUE (instance, participant)
+) STRICT;
 CREATE INDEX instance_ended ON instance (changed_ms) WHERE ended = 1;
+CREATE INDEX instance_due ON instance (due_ms, lane) WHERE due_ms IS NOT NULL;
 
 -- Rows that instances compete for.
 CREATE TABLE shared_row (
@@ -42,26 +52,14 @@ CREATE TABLE shared_row (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What was said and is not known to be in Kafka yet.
+-- What was said and is not known to be in Kafka yet: what a lane said in one batch, together.
 CREATE TABLE outbox (
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
-    topic     TEXT    NOT NULL,
-    partition INTEGER NOT NULL,
-    key       BLOB,
-    headers   TEXT    NOT NULL,
-    value     BLOB
-) STRICT;
-
-CREATE TABLE timer (
-    participant    TEXT    NOT NULL,
-    instance       TEXT    NOT NULL,
-    partition      INTEGER NOT NULL,
-    due_ms         INTEGER NOT NULL,
-    cause_id       TEXT    NOT NULL,
-    traceparent    TEXT    NOT NULL,
-    PRIMARY KEY (participant, instance)
+    lane        INTEGER NOT NULL,
+    last_place  INTEGER NOT NULL,
+    first_place INTEGER NOT NULL,
+    records     BLOB    NOT NULL, -- one after another: sqlite/outbox.rs
+    PRIMARY KEY (lane, last_place)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX timer_due ON timer (due_ms, partition);
 
 -- Records that could not be used.
 CREATE TABLE dead_letter (

@@ -134,13 +134,14 @@ impl StoreView {
         Ok(read.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
-    /// How many records wait in the outbox.
+    /// How many records wait in the outbox. Those of a batch leave it together.
     ///
     /// # Errors
     /// When the file can't be read.
     pub fn outbox_length(&self) -> Result<i64> {
         let connection = self.lock();
-        let mut read = connection.prepare_cached("SELECT count(*) FROM outbox")?;
+        let mut read =
+            connection.prepare_cached("SELECT coalesce(sum(last_place - first_place + 1), 0) FROM outbox")?;
         Ok(read.query_row([], |row| row.get(0))?)
     }
 
@@ -160,13 +161,13 @@ const LIST: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::SqliteStore;
 
     #[test]
     fn the_list_of_dead_letters_goes_along_its_index() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
-        let _store = Store::open(&path).unwrap();
+        let _store = SqliteStore::open(&path).unwrap();
         let view = StoreView::open(&path).unwrap();
         let connection = view.lock();
         let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {LIST}")).unwrap();

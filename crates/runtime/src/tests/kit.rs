@@ -11,16 +11,18 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    decide::batch::{Batch, Done},
     partition_of,
     record::{Record, fingerprint},
     service::lanes::Lanes,
-    store::{LastRecord, Outgoing, Position, Store, Timer},
+    service::lanes::{Batch, Done},
+    store::{DueTimer, LastRecord, Outgoing, Position, SqliteStore, Store},
     tests::onboarding::topology,
 };
 
 /// How many partitions every topic has.
 pub const PARTITIONS: i32 = 4;
+/// All lanes.
+pub const LANES: [i32; PARTITIONS as usize] = [0, 1, 2, 3];
 /// When tests without a clock of their own take place.
 pub const NOON_MS: i64 = 1_800_000_000_000;
 /// How long ended instances are remembered.
@@ -93,7 +95,7 @@ impl Log {
 /// What was published, as its readers find it.
 pub fn arrived(outgoing: &Outgoing, timestamp_ms: i64) -> Record {
     Record {
-        topic: outgoing.topic.as_str().into(),
+        topic: outgoing.topic.as_ref().into(),
         partition: outgoing.partition,
         offset: 0,
         timestamp_ms,
@@ -141,8 +143,8 @@ impl Bench {
     pub fn restart_as(self, service: Service) -> (Bench, Vec<Outgoing>) {
         let Bench { lanes, log, now_ms, folder } = self;
         drop(lanes);
-        let mut lanes = Lanes::new(service, topology(), RETENTION, store_in(folder.path()));
-        let (_, outbox) = lanes.take_over(PARTITIONS).unwrap();
+        let mut lanes = Lanes::new(service, topology(), RETENTION, Box::new(store_in(folder.path())));
+        let (_, outbox) = lanes.take_over(PARTITIONS, &LANES).unwrap();
         (Bench { lanes, log, now_ms, folder }, outbox)
     }
 
@@ -171,7 +173,7 @@ impl Bench {
     }
 
     /// The timers that are due.
-    pub fn due(&self) -> Vec<Timer> {
+    pub fn due(&self) -> Vec<DueTimer> {
         due_timers(self.lanes.store(), self.now_ms)
     }
 
@@ -194,14 +196,14 @@ impl Bench {
 }
 
 fn open(service: Service, folder: &Path) -> Lanes {
-    let mut lanes = Lanes::new(service, topology(), RETENTION, store_in(folder));
-    lanes.take_over(PARTITIONS).unwrap();
+    let mut lanes = Lanes::new(service, topology(), RETENTION, Box::new(store_in(folder)));
+    lanes.take_over(PARTITIONS, &LANES).unwrap();
     lanes
 }
 
 /// The store in this folder.
-pub fn store_in(folder: &Path) -> Store {
-    Store::open(&folder.join("store.db")).unwrap()
+pub fn store_in(folder: &Path) -> SqliteStore {
+    SqliteStore::open(&folder.join("store.db")).unwrap()
 }
 
 /// Asks a store's file a question with one column of text.
@@ -210,6 +212,12 @@ pub fn query(store: &Path, sql: &str) -> Vec<String> {
     let mut read = connection.prepare(sql).unwrap();
     let rows = read.query_map([], |row| row.get(0)).unwrap();
     rows.map(Result::unwrap).collect()
+}
+
+/// What was published, as the outbox has it: lane after lane, each in order.
+pub fn by_lane(mut published: Vec<Outgoing>) -> Vec<Outgoing> {
+    published.sort_by_key(|o| (o.lane, o.place));
+    published
 }
 
 /// The JSON of what was published.
@@ -244,7 +252,7 @@ pub fn said(message: impl Message) -> Said {
 }
 
 /// The timers of all lanes that are due.
-pub fn due_timers(store: &Store, now_ms: i64) -> Vec<Timer> {
+pub fn due_timers(store: &dyn Store, now_ms: i64) -> Vec<DueTimer> {
     let lanes = store.due_lanes(now_ms).unwrap();
     lanes.into_iter().flat_map(|(lane, _)| store.due_timers(lane, now_ms, 100).unwrap()).collect()
 }

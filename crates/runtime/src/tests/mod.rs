@@ -11,5 +11,4 @@ mod lanes;
 mod onboarding;
 mod redrive;
 mod requests;
-mod store;
 mod worker;

@@ -4,9 +4,9 @@ use saga::{AnyParticipant, Service, Stop};
 use serde_json::json;
 
 use crate::{
-    decide::batch::Done,
     inbound::intake::MOST_BYTES,
     record::Record,
+    service::lanes::Done,
     service::requests::{Resolution, What},
     store::{DeadLetterFilter, Outgoing, StoreView},
     tests::{
@@ -70,7 +70,7 @@ fn a_redriven_record_is_handled_as_if_it_had_just_arrived() {
     assert_eq!(resolutions, [Resolution::Handled]);
     let outgoing = done.unwrap().outgoing;
     let [notice, said] = &outgoing[..] else { panic!("{outgoing:?}") };
-    assert_eq!((notice.topic.as_str(), header(notice, "dlq-resolved").as_str()), (UNUSABLE, "redriven"));
+    assert_eq!((notice.topic.as_ref(), header(notice, "dlq-resolved").as_str()), (UNUSABLE, "redriven"));
     assert_eq!(header(notice, "dlq-reason"), "not in this version");
     assert_eq!((notice.key.as_deref(), &notice.value), (Some(&b"ada"[..]), &None));
     // What it says is what it would have said then, and counts in its lane.
@@ -78,7 +78,7 @@ fn a_redriven_record_is_handled_as_if_it_had_just_arrived() {
     assert_eq!(field(said, "id"), field(&expected[0], "id"));
     assert_eq!(bench.lanes.sequence(record.partition), before.map(|n| n + 1));
     assert_eq!(bench.query("SELECT id FROM dead_letter"), [""; 0]);
-    assert_eq!(bench.query("SELECT instance FROM timer"), ["ada"]);
+    assert_eq!(bench.query("SELECT instance FROM instance WHERE due_ms IS NOT NULL"), ["ada"]);
     // It is committed with its lane: another owner finds both.
     let (mut bench, outbox) = bench.restart_as(identity(PATIENCE));
     assert_eq!(outbox[outbox.len() - 2..], outgoing);
@@ -95,7 +95,7 @@ fn a_redriven_record_that_is_refused_again_is_a_dead_letter_as_before() {
     let (resolutions, done) = resolve(&mut bench, &What::Redrive, &[&id]);
     assert_eq!(resolutions, [Resolution::RefusedAgain("not in this version".to_owned())]);
     let outgoing = done.unwrap().outgoing;
-    assert_eq!(outgoing.iter().map(|o| o.topic.as_str()).collect::<Vec<_>>(), [UNUSABLE, UNUSABLE]);
+    assert_eq!(outgoing.iter().map(|o| o.topic.as_ref()).collect::<Vec<_>>(), [UNUSABLE, UNUSABLE]);
     // Others are told of each refusal; in the list it keeps its place before what came after it.
     assert!(outgoing.iter().all(|o| header(o, "dlq-time").ends_with(".005Z")), "{outgoing:?}");
     let kept = bench.query("SELECT id || '|' || (at_ms - timestamp_ms) FROM dead_letter");
@@ -201,7 +201,7 @@ fn one_that_fails_among_many_keeps_none_of_the_others_from_it() {
     let outgoing = done.unwrap().outgoing;
     assert_eq!(refused(&outgoing), [users[1].clone(), users[3].clone()]);
     assert_eq!(bench.query("SELECT id FROM dead_letter ORDER BY offset"), [ids[1], ids[3]]);
-    assert_eq!(bench.query("SELECT instance FROM timer ORDER BY 1").len(), 3);
+    assert_eq!(bench.query("SELECT instance FROM instance WHERE due_ms IS NOT NULL ORDER BY 1").len(), 3);
 }
 
 #[test]

@@ -16,14 +16,14 @@ use serde_json::Value;
 
 use crate::{
     Connection, KafkaSettings, Shutdown, Watch, Worker, WorkerSettings,
-    kafka::looker::Looker,
+    kafka::peek::Peek,
     partition_of,
     record::{Offsets, Record},
     service::lanes::Lanes,
-    store::{Outgoing, Store},
+    store::{Outgoing, SqliteStore, Store as _},
     tests::{
         broker::{Broker, LIMIT, wait_until},
-        kit::{PARTITIONS, RETENTION, arrived, bare, batch_of, query, raw},
+        kit::{LANES, PARTITIONS, RETENTION, arrived, bare, batch_of, query, raw},
         onboarding::{
             AddSeats, PATIENCE, Provisioned, SignUp, TOPICS, UNUSABLE, billing, identity, provisioning,
             topology,
@@ -101,9 +101,9 @@ fn die_after_the_commit(
     records: &[Record],
     at_ms: i64,
 ) -> Vec<Outgoing> {
-    let store = Store::open(&broker.store("identity")).unwrap();
+    let store = Box::new(SqliteStore::open(&broker.store("identity")).unwrap());
     let mut lanes = Lanes::new(identity(patience), topology(), RETENTION, store);
-    lanes.take_over(PARTITIONS).unwrap();
+    lanes.take_over(PARTITIONS, &LANES).unwrap();
     lanes.handle(batch_of(records), at_ms).unwrap().outgoing
 }
 
@@ -315,7 +315,8 @@ fn a_timer_that_was_cancelled_does_not_hold_up_later_ones() {
     users.wait_for_count(1);
     let begun = Instant::now();
     broker.say([provisioned("ada")]);
-    let timers = || query(&broker.store("identity"), "SELECT instance FROM timer");
+    let timers =
+        || query(&broker.store("identity"), "SELECT instance FROM instance WHERE due_ms IS NOT NULL");
     wait_until("ada's timer is cancelled", || timers().is_empty());
     wait_until("some time between the two", || begun.elapsed() > Duration::from_millis(300));
     broker.say([sign_up("bob")]);
@@ -349,7 +350,10 @@ fn after_an_outage_what_had_arrived_counts_before_the_clock() {
     broker.listen(UNUSABLE).wait_for_count(1);
     service.stop();
     assert!(!holds(users.read_to_end(), "IdentityDeleted of ada"));
-    assert_eq!(query(&broker.store("identity"), "SELECT instance FROM timer"), [""; 0]);
+    assert_eq!(
+        query(&broker.store("identity"), "SELECT instance FROM instance WHERE due_ms IS NOT NULL"),
+        [""; 0]
+    );
 }
 
 // ---- the checks of a start ----
@@ -365,11 +369,11 @@ fn the_end_of_one_topic_is_not_taken_for_that_of_another() {
     let partition = sign_up("ada").partition;
     broker.say([sign_up("ada"), provisioned("ada")]);
     broker.cluster.broker_round_trip_time(2, Duration::from_millis(300)).unwrap();
-    let looker = Looker::new(&broker.settings(), Connection::new("the mock"), "a test");
+    let peek = Peek::new(&broker.settings(), Connection::new("the mock"), "a test");
     let first = ["users.commands", "accounts"].map(|topic| ((topic.to_owned(), partition), 0));
     let first = Offsets::from(first);
     let found = thread::scope(|scope| {
-        let looking = scope.spawn(|| looker.first_records(&first, LIMIT).unwrap());
+        let looking = scope.spawn(|| peek.first_records(&first, LIMIT).unwrap());
         while !looking.is_finished() {
             broker.say([sign_up("ada")]);
         }
@@ -384,7 +388,7 @@ fn the_end_of_one_topic_is_not_taken_for_that_of_another() {
         (("accounts".to_owned(), partition), 1),
         (("users.commands".to_owned(), partition), 0),
     ]);
-    assert_eq!(looker.first_records(&next, LIMIT).unwrap().len(), 1);
+    assert_eq!(peek.first_records(&next, LIMIT).unwrap().len(), 1);
 }
 
 /// A broker, and the store of an identity service that has worked there.
@@ -399,7 +403,7 @@ fn worked() -> Broker {
 
 /// The store's cluster is taken to be this one from now on.
 fn adopt(store: &Path, broker: &Broker) {
-    Store::open(store).unwrap().set_meta("cluster", &broker.cluster_id()).unwrap();
+    SqliteStore::open(store).unwrap().set_meta("cluster", &broker.cluster_id()).unwrap();
 }
 
 #[test]

@@ -1,72 +1,71 @@
 //! Dead letters in the store.
 
 use anyhow::Result;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Store, Transaction, headers, json};
+use super::{headers, json};
 use crate::store::{DeadLetter, Standing};
 
-impl Store {
-    /// Where a dead letter stands among those of the service, if it is there.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub fn standing(&self, dead_letter: &str) -> Result<Option<Standing>> {
-        let mut read = self
-            .connection
-            .prepare_cached("SELECT at_ms, topic, partition, offset FROM dead_letter WHERE id = ?1")?;
-        let found = read.query_row([dead_letter], |row| {
-            Ok(Standing {
-                at_ms: row.get(0)?,
-                topic: row.get(1)?,
-                partition: row.get(2)?,
-                offset: row.get(3)?,
-            })
-        });
-        Ok(found.optional()?)
-    }
+/// Where a dead letter stands among those of the service, if it is there.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn standing(connection: &Connection, id: &str) -> Result<Option<Standing>> {
+    let mut read =
+        connection.prepare_cached("SELECT at_ms, topic, partition, offset FROM dead_letter WHERE id = ?1")?;
+    let found = read.query_row([id], |row| {
+        Ok(Standing { at_ms: row.get(0)?, topic: row.get(1)?, partition: row.get(2)?, offset: row.get(3)? })
+    });
+    Ok(found.optional()?)
 }
 
-impl Transaction<'_> {
-    /// Keeps a record that could not be used.
-    ///
-    /// # Errors
-    /// When the file can't be written.
-    pub fn add_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
-        self.0
-            .prepare_cached(
-                "INSERT OR REPLACE INTO dead_letter
-                 (id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            )?
-            .execute(params![
-                letter.id,
-                letter.topic,
-                letter.partition,
-                letter.offset,
-                letter.timestamp_ms,
-                letter.kind,
-                letter.key,
-                json(&letter.headers),
-                letter.value,
-                letter.is_whole,
-                letter.reason,
-                letter.at_ms
-            ])?;
-        Ok(())
-    }
+/// A dead letter, if it is there.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn find(connection: &Connection, id: &str) -> Result<Option<DeadLetter>> {
+    let mut read = connection.prepare_cached(
+        "SELECT id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms
+         FROM dead_letter WHERE id = ?1",
+    )?;
+    Ok(read.query_row([id], dead_letter).optional()?)
+}
 
-    /// Takes a dead letter out of the store, if it is there.
-    ///
-    /// # Errors
-    /// When the file can't be written.
-    pub fn take_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
-        let mut delete = self.0.prepare_cached(
-            "DELETE FROM dead_letter WHERE id = ?1
-             RETURNING id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms",
-        )?;
-        Ok(delete.query_row([id], dead_letter).optional()?)
-    }
+/// Keeps a record that could not be used.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn add(connection: &Connection, letter: &DeadLetter) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO dead_letter
+             (id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            letter.id,
+            letter.topic,
+            letter.partition,
+            letter.offset,
+            letter.timestamp_ms,
+            letter.kind,
+            letter.key,
+            json(&letter.headers),
+            letter.value,
+            letter.is_whole,
+            letter.reason,
+            letter.at_ms
+        ])?;
+    Ok(())
+}
+
+/// Forgets a dead letter.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn remove(connection: &Connection, id: &str) -> Result<()> {
+    connection.prepare_cached("DELETE FROM dead_letter WHERE id = ?1")?.execute([id])?;
+    Ok(())
 }
 
 /// A row of the columns id, topic, partition, offset, timestamp_ms, kind, key, headers, value, is_whole, reason, at_ms.

@@ -1,11 +1,11 @@
-//! The way in: reads the partitions of a service's topics from where the store says.
+//! The way in from Kafka: reads the partitions of a service's topics from where the store says.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -18,10 +18,10 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
+use super::{Connection, KafkaSettings, checks::Found, peek::Peek};
 use crate::{
     cloudevents::TYPE_HEADER,
-    decide::batch::Batch,
-    kafka::{Connection, KafkaSettings},
+    inbound::log::{Log, Place, Polled, Reported},
     record::{Headers, Offsets, Record, fingerprint},
     store::{LastRecord, Position},
 };
@@ -31,7 +31,11 @@ const MOST_BATCH_RECORDS: usize = 2_000;
 /// How many bytes one batch takes at most.
 const MOST_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How long a question to Kafka may take before there is anything else to do.
-pub const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long a topic may take to be known.
+const TOPICS_LIMIT: Duration = Duration::from_secs(5);
+/// How soon it is asked for again.
+const TOPICS_AGAIN: Duration = Duration::from_millis(200);
 /// How long a question may take while records are waiting.
 const SHORT_LIMIT: Duration = Duration::from_millis(500);
 
@@ -39,10 +43,11 @@ impl ConsumerContext for Connection {}
 
 /// Reads a service's topics. Each partition has a queue of its own, since the client tells the end of
 /// a partition without the topic; and who waits is told which of them have something.
-pub struct Reader {
+pub struct KafkaLog {
     /// There until it is dropped.
     consumer: Option<Arc<BaseConsumer<Connection>>>,
     connection: Connection,
+    peek: Peek,
     partitions: Vec<Partition>,
     arrivals: Arc<Arrivals>,
     next: Offsets,
@@ -106,11 +111,11 @@ impl Partition {
     /// Takes what has arrived here while there is room; tells whether the end was reached.
     fn take(
         &mut self,
-        skips: impl Fn(&str, Option<&str>) -> bool,
+        skips: &dyn Fn(&str, Option<&str>) -> bool,
         room: &mut Room,
-        batch: &mut Batch,
+        polled: &mut Polled,
     ) -> Result<bool> {
-        let (mut next, mut has_ended) = (None, false);
+        let (mut last, mut has_ended) = (None, false);
         while !room.is_full() {
             let message = match self.queue.poll(Duration::ZERO) {
                 None => break,
@@ -126,14 +131,15 @@ impl Partition {
             };
             self.is_heard = true;
             room.take(message.payload_len() + message.key_len());
-            next = Some(message.offset() + 1);
-            self.last = Some(LastRecord { offset: message.offset(), fingerprint: fingerprint_of(&message) });
             if !skips(&self.topic, header(&message, TYPE_HEADER)) {
-                batch.records.push(owned(Arc::clone(&self.topic), &message));
+                polled.records.push(owned(Arc::clone(&self.topic), &message));
             }
+            last = Some(message);
         }
-        if let Some(next) = next {
-            batch.positions.insert(self.place.clone(), self.position(next));
+        if let Some(message) = last {
+            self.last = Some(LastRecord { offset: message.offset(), fingerprint: fingerprint_of(&message) });
+            let position = self.position(message.offset() + 1);
+            polled.positions.insert(self.place.clone(), position);
         }
         Ok(has_ended)
     }
@@ -144,8 +150,8 @@ impl Partition {
     }
 }
 
-impl Reader {
-    /// A reader that reads nothing yet.
+impl KafkaLog {
+    /// A log of which nothing is read yet.
     ///
     /// # Errors
     /// When the settings are not valid.
@@ -156,9 +162,10 @@ impl Reader {
         config.set("enable.partition.eof", "true");
         let consumer = BaseConsumer::from_config_and_context(&config, connection.clone())
             .context("the Kafka consumer can't be made from the settings")?;
-        Ok(Reader {
+        Ok(KafkaLog {
             consumer: Some(Arc::new(consumer)),
-            connection,
+            connection: connection.clone(),
+            peek: Peek::new(settings, connection, group),
             partitions: Vec::new(),
             arrivals: Arc::default(),
             next: Offsets::new(),
@@ -166,21 +173,92 @@ impl Reader {
         })
     }
 
-    /// The consumer, for questions.
-    pub fn consumer(&self) -> &Arc<BaseConsumer<Connection>> {
+    fn consumer(&self) -> &Arc<BaseConsumer<Connection>> {
         self.consumer.as_ref().expect("only `drop` takes it")
     }
 
-    /// What it knows of whether Kafka can be reached.
-    pub fn connection(&self) -> &Connection {
-        &self.connection
+    /// Where partitions begin or end.
+    fn offsets_at(&self, places: &[Place], at: Offset) -> Result<Offsets> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in places {
+            list.add_partition_offset(topic, *partition, at)?;
+        }
+        let answer = self.consumer().offsets_for_times(list, ANSWER_LIMIT);
+        offsets(&answer.context("Kafka does not say where the partitions begin and end")?)
     }
 
-    /// Reads on from these offsets.
-    ///
-    /// # Errors
-    /// When they can't be assigned.
-    pub fn start(&mut self, offsets: Offsets) -> Result<()> {
+    /// The client has reached the end of these partitions: what it has read past counts as read.
+    fn reach(&self, ends: &[usize], polled: &mut Polled) -> Result<()> {
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let reached = self.consumer().position().context("the client does not know its positions")?;
+        for partition in ends.iter().map(|index| &self.partitions[*index]) {
+            let (topic, number) = &partition.place;
+            let found = reached.find_partition(topic, *number).map(|entry| entry.offset());
+            // None where no record has come since the start: then the end is where reading began.
+            let Some(Offset::Offset(end)) = found else { continue };
+            if end > self.next[&partition.place] {
+                polled.positions.insert(partition.place.clone(), partition.position(end));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Log for KafkaLog {
+    fn describe(&self, topics: &[&str]) -> Result<Found> {
+        let until = Instant::now() + TOPICS_LIMIT;
+        loop {
+            let found = Found::ask(self.consumer(), topics, ANSWER_LIMIT)
+                .inspect(|_| self.connection.found())
+                .inspect_err(|_| self.connection.lost())?;
+            // Made a moment ago, a topic need not be known to every broker yet.
+            if found.missing(topics).is_empty() || Instant::now() >= until {
+                return Ok(found);
+            }
+            thread::sleep(TOPICS_AGAIN);
+        }
+    }
+
+    fn cluster(&self) -> Result<String> {
+        let id = self.consumer().client().fetch_cluster_id(ANSWER_LIMIT);
+        id.context("Kafka does not say which cluster it is")
+    }
+
+    fn beginnings(&self, places: &[Place]) -> Result<Offsets> {
+        self.offsets_at(places, Offset::Beginning)
+    }
+
+    fn ends(&self, places: &[Place]) -> Result<Offsets> {
+        self.offsets_at(places, Offset::End)
+    }
+
+    fn first_records(&self, from: &Offsets) -> Result<HashMap<Place, Record>> {
+        self.peek.first_records(from, ANSWER_LIMIT)
+    }
+
+    fn reported(&self, places: &[Place]) -> Result<HashMap<Place, Reported>> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in places {
+            list.add_partition(topic, *partition);
+        }
+        let answer = self.consumer().committed_offsets(list, ANSWER_LIMIT);
+        let mut reported = HashMap::new();
+        for entry in answer.context("Kafka does not say what was reported to it")?.elements() {
+            let place = (entry.topic().to_owned(), entry.partition());
+            entry.error().with_context(|| {
+                format!("Kafka does not say what was reported to it of {}[{}]", place.0, place.1)
+            })?;
+            if let Offset::Offset(offset) = entry.offset() {
+                let sequence = entry.metadata().parse().unwrap_or(0);
+                reported.insert(place, Reported { offset, sequence });
+            }
+        }
+        Ok(reported)
+    }
+
+    fn start(&mut self, offsets: Offsets) -> Result<()> {
         let mut list = TopicPartitionList::new();
         for (place, offset) in &offsets {
             let (topic, partition) = place;
@@ -204,22 +282,15 @@ impl Reader {
         Ok(())
     }
 
-    /// The offsets to be read next.
-    pub fn next(&self) -> &Offsets {
+    fn next(&self) -> &Offsets {
         &self.next
     }
 
-    /// Whether Kafka has answered for every partition: all of them are being read.
-    pub fn has_heard_from_all(&self) -> bool {
+    fn has_heard_from_all(&self) -> bool {
         self.unheard == 0
     }
 
-    /// Takes what has arrived, waiting for it up to `wait` when there is nothing. What `skips` (it is
-    /// asked with the topic, and the type that the header names) is passed over unread.
-    ///
-    /// # Errors
-    /// When records are gone that were not read yet.
-    pub fn take(&mut self, skips: impl Fn(&str, Option<&str>) -> bool, wait: Duration) -> Result<Batch> {
+    fn poll(&mut self, skips: &dyn Fn(&str, Option<&str>) -> bool, wait: Duration) -> Result<Polled> {
         // What the client says of itself; records come through the partitions' queues.
         match self.consumer().poll(Duration::ZERO) {
             None => {}
@@ -227,7 +298,7 @@ impl Reader {
             // It would be lost, and those behind it not.
             Some(Ok(_)) => bail!("a record came past the queue of its partition"),
         }
-        let mut batch = Batch::default();
+        let mut polled = Polled::default();
         let mut room = Room { records: MOST_BATCH_RECORDS, bytes: MOST_BATCH_BYTES };
         let mut wait = wait;
         let mut ends = Vec::new();
@@ -235,7 +306,7 @@ impl Reader {
             wait = Duration::ZERO;
             let partition = &mut self.partitions[index];
             let was_heard = partition.is_heard;
-            if partition.take(&skips, &mut room, &mut batch)? {
+            if partition.take(skips, &mut room, &mut polled)? {
                 ends.push(index);
             }
             self.unheard -= usize::from(partition.is_heard && !was_heard);
@@ -245,38 +316,16 @@ impl Reader {
                 break;
             }
         }
-        self.reach(&ends, &mut batch)?;
-        for (place, position) in &batch.positions {
+        self.reach(&ends, &mut polled)?;
+        for (place, position) in &polled.positions {
             if let Some(next) = self.next.get_mut(place) {
                 *next = position.next_offset;
             }
         }
-        Ok(batch)
+        Ok(polled)
     }
 
-    /// The client has reached the end of these partitions: what it has read past counts as read.
-    fn reach(&self, ends: &[usize], batch: &mut Batch) -> Result<()> {
-        if ends.is_empty() {
-            return Ok(());
-        }
-        let reached = self.consumer().position().context("the client does not know its positions")?;
-        for partition in ends.iter().map(|index| &self.partitions[*index]) {
-            let (topic, number) = &partition.place;
-            let found = reached.find_partition(topic, *number).map(|entry| entry.offset());
-            // None where no record has come since the start: then the end is where reading began.
-            let Some(Offset::Offset(end)) = found else { continue };
-            if end > self.next[&partition.place] {
-                batch.positions.insert(partition.place.clone(), partition.position(end));
-            }
-        }
-        Ok(())
-    }
-
-    /// Where all partitions end now, by lane. A lane of which a partition can't be asked is left out.
-    ///
-    /// # Errors
-    /// When Kafka does not answer.
-    pub fn ends(&self) -> Result<HashMap<i32, Offsets>> {
+    fn ends_of_lanes(&self) -> Result<HashMap<i32, Offsets>> {
         if self.connection.is_lost() {
             bail!("Kafka can't be reached");
         }
@@ -301,41 +350,32 @@ impl Reader {
         Ok(ends)
     }
 
-    /// Tells Kafka how far the lanes have come, for tools that look at lags, and so that a later
-    /// start can tell an old copy of the store. `committed` are positions that are in the store, and
-    /// `sequence` says what was said in a lane.
-    pub fn tell_position(&self, committed: &Offsets, sequence: impl Fn(i32) -> Option<i64>) {
-        let list = told(committed, sequence);
+    fn report(&self, committed: &HashMap<Place, Reported>) {
+        let list = report_of(committed);
         if let Err(error) = self.consumer().commit(&list, CommitMode::Async) {
-            tracing::debug!(%error, "Kafka was not told the position");
+            tracing::debug!(%error, "the position was not reported to Kafka");
         }
     }
 
-    /// The same for the last time, waiting up to `limit` until Kafka has heard it.
-    pub fn tell_last_position(
-        &self,
-        committed: &Offsets,
-        sequence: impl Fn(i32) -> Option<i64>,
-        limit: Duration,
-    ) {
-        let list = told(committed, sequence);
-        let (is_told, told) = channel();
+    fn report_last(&self, committed: &HashMap<Place, Reported>, limit: Duration) {
+        let list = report_of(committed);
+        let (is_heard, heard) = channel();
         let consumer = Arc::clone(self.consumer());
         // On a thread that nobody waits for longer than that: a broker may never answer.
         thread::spawn(move || {
             let result = consumer.commit(&list, CommitMode::Sync);
             // Nobody listens any more once the time is up.
-            let _ = is_told.send(result);
+            let _ = is_heard.send(result);
         });
-        match told.recv_timeout(limit) {
+        match heard.recv_timeout(limit) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "Kafka was not told the last position"),
-            Err(_) => tracing::debug!("Kafka did not answer when it was told the last position"),
+            Ok(Err(error)) => tracing::debug!(%error, "the last position was not reported to Kafka"),
+            Err(_) => tracing::debug!("Kafka did not answer when the last position was reported"),
         }
     }
 }
 
-impl Drop for Reader {
+impl Drop for KafkaLog {
     /// A consumer whose broker does not answer takes its time to close, which nobody waits for.
     fn drop(&mut self) {
         let (partitions, consumer) = (std::mem::take(&mut self.partitions), self.consumer.take());
@@ -343,13 +383,13 @@ impl Drop for Reader {
     }
 }
 
-fn told(committed: &Offsets, sequence: impl Fn(i32) -> Option<i64>) -> TopicPartitionList {
+fn report_of(committed: &HashMap<Place, Reported>) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
-    for ((topic, partition), offset) in committed {
+    for ((topic, partition), reported) in committed {
         let mut entry = list.add_partition(topic, *partition);
         // Refused only for offsets below 0.
-        let _ = entry.set_offset(Offset::Offset(*offset));
-        entry.set_metadata(sequence(*partition).unwrap_or_default().to_string());
+        let _ = entry.set_offset(Offset::Offset(reported.offset));
+        entry.set_metadata(reported.sequence.to_string());
     }
     list
 }

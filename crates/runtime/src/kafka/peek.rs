@@ -15,23 +15,23 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::reader::owned,
+    kafka::log::owned,
     kafka::{Connection, KafkaSettings},
     record::{Offsets, Record},
 };
 
 /// Looks at single records, apart from the reading that goes on.
-pub struct Looker {
+pub struct Peek {
     config: ClientConfig,
     connection: Connection,
 }
 
-impl Looker {
+impl Peek {
     /// Looks at nothing yet.
     pub fn new(settings: &KafkaSettings, connection: Connection, group: &str) -> Self {
         let mut config = settings.consumer(group);
         config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "10");
-        Looker { config, connection }
+        Peek { config, connection }
     }
 
     /// The first record at or after each of these offsets; places where there is none are left out.
