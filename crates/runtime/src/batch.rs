@@ -3,6 +3,7 @@
 mod redrive;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -150,7 +151,7 @@ impl<'a> Work<'a> {
     fn heard(&mut self, record: &Record, envelope: &Envelope) -> Result<()> {
         let arrival = Arrival::Message { kind: &envelope.kind, id: &envelope.id, data: &envelope.data };
         let cause = Cause {
-            id: envelope.id.as_str().into(),
+            id: Cow::Borrowed(&*envelope.id),
             correlation: envelope.correlation_id.as_deref(),
             traceparent: envelope.traceparent.as_deref(),
             partition: record.partition,
@@ -388,7 +389,7 @@ impl<'a> Work<'a> {
 
     /// A command on a partition that is not its key's goes to the one that is, with the id that it has.
     fn forward(&mut self, record: &Record, envelope: &Envelope, key: &str, home: i32) -> Result<()> {
-        let source = envelope.source.clone().unwrap_or_else(|| self.topology.source(SOMEONE));
+        let source = envelope.source.clone().unwrap_or_else(|| self.topology.source(SOMEONE).into());
         let value = Structured {
             specversion: "1.0",
             id: &envelope.id,
@@ -402,7 +403,7 @@ impl<'a> Work<'a> {
             correlationid: envelope.correlation_id.as_deref(),
             causationid: None,
             traceparent: envelope.traceparent.as_deref(),
-            data: &to_raw_value(&envelope.data)?,
+            data: &to_raw_value(&envelope.data.value())?,
         };
         let forwarded = outgoing(&record.topic, home, key, &envelope.kind, value.to_bytes());
         if !self.topic_settings.take(&forwarded) {

@@ -11,5 +11,7 @@ mod lanes;
 mod onboarding;
 mod redrive;
 mod requests;
+#[path = "../../../contract/tests/spoilt/mod.rs"]
+mod spoilt;
 mod store;
 mod worker;
