@@ -368,9 +368,10 @@ impl<'a> Work<'a> {
     fn say(&mut self, said: Said, id: Uuid, trace: &str, correlation: &str, cause: &Cause) -> Result<()> {
         let lane = &mut self.lanes[usize::try_from(cause.partition)?];
         lane.sequence += 1;
+        let mut id_text = Uuid::encode_buffer();
         let value = Structured {
             specversion: "1.0",
-            id: &id.to_string(),
+            id: id.hyphenated().encode_lower(&mut id_text),
             source: &self.source,
             kind: said.kind,
             subject: &said.key,
