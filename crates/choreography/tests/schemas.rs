@@ -12,7 +12,7 @@ use std::{
 
 use choreography::{Settings, services};
 use folder::{Release, TOPICS, releases};
-use saga::Arrival;
+use saga::{Arrival, Data};
 use serde_json::{Map, Value};
 
 /// What is promised of each part of each version: by `TYPE.VERSION PATH`, where the path of a field is
@@ -159,7 +159,8 @@ fn whoever_listens_reads_the_samples_of_every_version() {
     for release in releases() {
         for service in services(&Settings::default()) {
             for participant in &service.participants {
-                let arrival = Arrival::Message { kind: &release.kind, id: "an-id", data: release.data() };
+                let data = Data::from(release.data());
+                let arrival = Arrival::Message { kind: &release.kind, id: "an-id", data: &data };
                 match participant.listen(&arrival) {
                     None => {}
                     Some(Ok(_)) => read += 1,

@@ -3,11 +3,11 @@
 //! The structured and binary modes are those of the CloudEvents Kafka protocol binding 1.0.2; the
 //! third form, bare JSON with a `type` beside its fields, is for people who type.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use saga::MOST_NESTING;
-use serde::Serialize;
+use saga::{Data, MOST_NESTING, PlainJson};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::record::Record;
@@ -22,27 +22,30 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// How long an attribute may be that what follows carries on.
 const MOST_ATTRIBUTE_BYTES: usize = 1024;
 
-/// A record that was understood.
+/// How much a written record has beside its texts and its data: names, quotation marks and the like.
+const NAMES_BYTES: usize = 192;
+
+/// A record that was understood. It borrows what it can from the record.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Envelope {
+pub struct Envelope<'r> {
     /// Its id; where it first arrived, if it has none.
-    pub id: String,
+    pub id: Cow<'r, str>,
     /// Its type.
-    pub kind: String,
+    pub kind: Cow<'r, str>,
     /// Who wrote it, if it says so.
-    pub source: Option<String>,
+    pub source: Option<Cow<'r, str>>,
     /// When, in milliseconds since 1970: what it says, or else Kafka.
     pub time_ms: i64,
     /// The same along a whole saga.
-    pub correlation_id: Option<String>,
+    pub correlation_id: Option<Cow<'r, str>>,
     /// The record that led to it.
-    pub causation_id: Option<String>,
+    pub causation_id: Option<Cow<'r, str>>,
     /// Its number among what its writer said in this partition. No service looks at it.
     pub sequence: Option<u64>,
     /// W3C Trace Context.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<Cow<'r, str>>,
     /// The type's fields.
-    pub data: Value,
+    pub data: Data<'r>,
 }
 
 /// Why a record was not understood, and of which type it seems to be.
@@ -58,13 +61,73 @@ pub struct Misread {
 ///
 /// # Errors
 /// Why it can't be understood.
-pub fn read(record: &Record) -> Result<Envelope, Misread> {
-    let header_kind = record.header(TYPE_HEADER).map(str::to_owned);
-    let misread = |reason: String| Misread { kind: header_kind.clone(), reason };
+pub fn read(record: &Record) -> Result<Envelope<'_>, Misread> {
+    read_usual(record).map_or_else(|| read_any(record), Ok)
+}
+
+/// The value of a record as programs write it in structured mode: texts without escapes, and nothing
+/// but the attributes that are known here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Usual<'r> {
+    specversion: &'r str,
+    id: &'r str,
+    source: Option<&'r str>,
+    #[serde(rename = "type")]
+    kind: &'r str,
+    #[serde(rename = "subject")]
+    _subject: Option<&'r str>,
+    time: Option<&'r str>,
+    #[serde(rename = "datacontenttype")]
+    _datacontenttype: Option<&'r str>,
+    #[serde(rename = "dataschema")]
+    _dataschema: Option<&'r str>,
+    sequence: Option<&'r str>,
+    correlationid: Option<&'r str>,
+    causationid: Option<&'r str>,
+    traceparent: Option<&'r str>,
+    #[serde(borrow)]
+    data: &'r RawValue,
+}
+
+/// Understands a record without copying it, if it is as programs write it: exactly as [`read_any`]
+/// does, which is asked about all others, and alone says what is wrong with one.
+fn read_usual(record: &Record) -> Option<Envelope<'_>> {
+    if record.header(CONTENT_TYPE_HEADER) != Some(CONTENT_TYPE) {
+        return None;
+    }
+    let text = std::str::from_utf8(record.value.as_deref()?).ok()?;
+    // A struct would be read from a list, too.
+    if !text.starts_with('{') {
+        return None;
+    }
+    let usual: Usual = serde_json::from_str(text).ok()?;
+    if !usual.data.get().starts_with('{') {
+        return None;
+    }
+    let data = Data::Text(PlainJson::of(usual.data)?);
+    let attribute = |name: &str| match name {
+        "specversion" => Some(Cow::Borrowed(usual.specversion)),
+        "id" => Some(Cow::Borrowed(usual.id)),
+        "source" => usual.source.map(Cow::Borrowed),
+        "time" => usual.time.map(Cow::Borrowed),
+        "sequence" => usual.sequence.map(Cow::Borrowed),
+        "correlationid" => usual.correlationid.map(Cow::Borrowed),
+        "causationid" => usual.causationid.map(Cow::Borrowed),
+        "traceparent" => usual.traceparent.map(Cow::Borrowed),
+        _ => None,
+    };
+    envelope(record, Cow::Borrowed(usual.kind), attribute, data).ok()
+}
+
+/// Understands any record, in any of the three forms.
+pub fn read_any(record: &Record) -> Result<Envelope<'_>, Misread> {
+    let header_kind = record.header(TYPE_HEADER);
+    let misread = |reason: String| Misread { kind: header_kind.map(str::to_owned), reason };
     let bytes = record.value.as_deref().ok_or_else(|| misread("the record has no value".to_owned()))?;
     // What the parser gives up on may name its type nevertheless.
     let value = saga::parse(bytes).map_err(|what| Misread {
-        kind: header_kind.clone().or_else(|| peek_kind(bytes)),
+        kind: header_kind.map(str::to_owned).or_else(|| peek_kind(bytes)),
         reason: format!("the value is {what}"),
     })?;
     let Value::Object(fields) = value else {
@@ -72,17 +135,10 @@ pub fn read(record: &Record) -> Result<Envelope, Misread> {
     };
     let structured =
         record.header(CONTENT_TYPE_HEADER).is_some_and(is_structured) || fields.contains_key("specversion");
-    let envelope = match &header_kind {
+    match header_kind {
         Some(kind) if !structured => read_binary(record, kind, fields),
-        _ => read_json(record, fields, header_kind.as_deref()),
-    }?;
-    if too_deep(&envelope.data, MOST_NESTING) {
-        return Err(Misread {
-            kind: Some(envelope.kind),
-            reason: format!("it is nested deeper than {MOST_NESTING}"),
-        });
+        _ => read_json(record, fields, header_kind),
     }
-    Ok(envelope)
 }
 
 /// Upper and lower case are the same, and parameters may follow.
@@ -96,16 +152,20 @@ pub fn peek_kind(json: &[u8]) -> Option<String> {
     serde_json::from_str(fields.get("type")?.get()).ok()
 }
 
-fn read_binary(record: &Record, kind: &str, data: Map<String, Value>) -> Result<Envelope, Misread> {
-    let attribute = |name: &str| record.header(&format!("ce_{name}")).map(str::to_owned);
-    envelope(record, kind.to_owned(), attribute, Value::Object(data))
+fn read_binary<'r>(
+    record: &'r Record,
+    kind: &'r str,
+    data: Map<String, Value>,
+) -> Result<Envelope<'r>, Misread> {
+    let attribute = |name: &str| record.header(&format!("ce_{name}")).map(Cow::Borrowed);
+    of_value(record, kind.into(), attribute, Value::Object(data))
 }
 
-fn read_json(
-    record: &Record,
+fn read_json<'r>(
+    record: &'r Record,
     mut fields: Map<String, Value>,
     header_kind: Option<&str>,
-) -> Result<Envelope, Misread> {
+) -> Result<Envelope<'r>, Misread> {
     let Some(kind) = fields.get("type").and_then(Value::as_str).map(str::to_owned) else {
         let reason = "it names no type: a string in the field 'type', or in the header ce_type".to_owned();
         return Err(Misread { kind: header_kind.map(str::to_owned), reason });
@@ -120,8 +180,8 @@ fn read_json(
         Ok(Some(data)) => data,
         Err(reason) => return Err(Misread { kind: Some(kind), reason }),
     };
-    let attribute = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
-    envelope(record, kind, attribute, data)
+    let attribute = |name: &str| Some(Cow::Owned(fields.get(name)?.as_str()?.to_owned()));
+    of_value(record, kind.into(), attribute, data)
 }
 
 /// What stands in `data` or in `data_base64` (CloudEvents JSON format 1.0.2, section 3.1), if either is
@@ -160,26 +220,44 @@ fn is_json(content_type: &str) -> bool {
     essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
 }
 
-fn envelope(
-    record: &Record,
-    kind: String,
-    attribute: impl Fn(&str) -> Option<String>,
+/// The envelope around data that was parsed, and so may be nested too deep.
+fn of_value<'r>(
+    record: &'r Record,
+    kind: Cow<'r, str>,
+    attribute: impl Fn(&str) -> Option<Cow<'r, str>>,
     data: Value,
-) -> Result<Envelope, Misread> {
+) -> Result<Envelope<'r>, Misread> {
+    let is_too_deep = too_deep(&data, MOST_NESTING);
+    let envelope = envelope(record, kind, attribute, Data::Value(Cow::Owned(data)))?;
+    if is_too_deep {
+        return Err(Misread {
+            kind: Some(envelope.kind.into_owned()),
+            reason: format!("it is nested deeper than {MOST_NESTING}"),
+        });
+    }
+    Ok(envelope)
+}
+
+fn envelope<'r>(
+    record: &'r Record,
+    kind: Cow<'r, str>,
+    attribute: impl Fn(&str) -> Option<Cow<'r, str>>,
+    data: Data<'r>,
+) -> Result<Envelope<'r>, Misread> {
     if let Some(version) = attribute("specversion").filter(|v| v != "1.0") {
         let reason = format!("specversion: '{}' is not 1.0", version.escape_debug());
-        return Err(Misread { kind: Some(kind), reason });
+        return Err(Misread { kind: Some(kind.into_owned()), reason });
     }
     for name in ["id", "source", "correlationid"] {
         let bytes = attribute(name).map_or(0, |text| text.len());
         if bytes > MOST_ATTRIBUTE_BYTES {
             let reason = format!("{name}: {bytes} bytes, of at most {MOST_ATTRIBUTE_BYTES}");
-            return Err(Misread { kind: Some(kind), reason });
+            return Err(Misread { kind: Some(kind.into_owned()), reason });
         }
     }
     let time = attribute("time").and_then(|time| time.parse::<jiff::Timestamp>().ok());
     Ok(Envelope {
-        id: attribute("id").filter(|id| !id.is_empty()).unwrap_or_else(|| record.place()),
+        id: attribute("id").filter(|id| !id.is_empty()).unwrap_or_else(|| record.place().into()),
         source: attribute("source"),
         time_ms: time.map_or(record.timestamp_ms, jiff::Timestamp::as_millisecond),
         correlation_id: attribute("correlationid").filter(|id| !id.is_empty()),
@@ -201,12 +279,17 @@ fn too_deep(value: &Value, levels: usize) -> bool {
 
 /// Version 00 of W3C Trace Context: `00-TRACE-PARENT-FLAGS` in lower-case hex, neither id all zeros.
 fn is_traceparent(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
+    let mut parts = text.split('-');
+    let mut next = || parts.next();
     let hex = |part: &str, length| {
         part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     let id = |part: &str, length| hex(part, length) && part.bytes().any(|b| b != b'0');
-    matches!(parts[..], ["00", trace, parent, flags] if id(trace, 32) && id(parent, 16) && hex(flags, 2))
+    matches!(
+        [next(), next(), next(), next(), next()],
+        [Some("00"), Some(trace), Some(parent), Some(flags), None]
+            if id(trace, 32) && id(parent, 16) && hex(flags, 2)
+    )
 }
 
 /// A record to be written, in structured mode.
@@ -249,7 +332,12 @@ pub struct Structured<'a> {
 impl Structured<'_> {
     /// The record's value.
     pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings and ready-made JSON are JSON")
+        let texts = [self.id, self.source, self.kind, self.subject, self.time, self.datacontenttype];
+        let more = [self.dataschema, self.sequence, self.correlationid, self.causationid, self.traceparent];
+        let texts = texts.into_iter().chain(more.into_iter().flatten()).map(str::len).sum::<usize>();
+        let mut bytes = Vec::with_capacity(NAMES_BYTES + texts + self.data.get().len());
+        serde_json::to_writer(&mut bytes, self).expect("strings and ready-made JSON are JSON");
+        bytes
     }
 }
 

@@ -1,12 +1,59 @@
 //! Reads messages from JSON, and says in plain words why one can't be used.
 
+use std::borrow::Cow;
+
 use serde_json::{Number, Value};
 use serde_path_to_error::{Path, Segment};
 
-use crate::Message;
+use crate::{Message, PlainJson};
 
 /// How much of a text is shown, in characters.
 const MOST_SHOWN: usize = 64;
+
+/// The data of a message that arrives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data<'a> {
+    /// As it stands in the record.
+    Text(PlainJson<'a>),
+    /// As [`crate::parse`] has read it.
+    Value(Cow<'a, Value>),
+}
+
+impl<'a> From<&'a Value> for Data<'a> {
+    fn from(value: &'a Value) -> Self {
+        Data::Value(Cow::Borrowed(value))
+    }
+}
+
+impl Data<'_> {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// The path of the field that can't be used, and what it is not.
+    pub fn decode<M: Message>(&self) -> Result<M, String> {
+        match self {
+            // Only `decode` says what is wrong.
+            Data::Text(json) => serde_json::from_str(json.text()).or_else(|_| decode(&json.value())),
+            Data::Value(value) => decode(value),
+        }
+    }
+
+    /// What [`crate::parse`] reads.
+    pub fn value(&self) -> Cow<'_, Value> {
+        match self {
+            Data::Text(json) => Cow::Owned(json.value()),
+            Data::Value(value) => Cow::Borrowed(value),
+        }
+    }
+
+    /// What [`crate::parse`] reads.
+    pub fn into_value(self) -> Value {
+        match self {
+            Data::Text(json) => json.value(),
+            Data::Value(value) => value.into_owned(),
+        }
+    }
+}
 
 /// Reads a message from JSON that [`crate::parse`] has read.
 ///

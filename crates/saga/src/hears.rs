@@ -1,10 +1,8 @@
 //! What a participant listens to: one list, from which subscription, decoding and the map come.
 
-use serde_json::Value;
+use crate::{Data, Message};
 
-use crate::{Message, decode};
-
-type Listening<H> = dyn Fn(&str, &Value) -> Result<Addressed<H>, String> + Send + Sync;
+type Listening<H> = dyn Fn(&str, &Data) -> Result<Addressed<H>, String> + Send + Sync;
 
 /// One thing that a participant listens to. Made by [`hears`], [`hears_with_id`] and [`timer`].
 pub struct Hears<H> {
@@ -37,8 +35,8 @@ pub fn hears<M: Message + 'static, H: 'static>(heard: impl Fn(M) -> H + Send + S
 pub fn hears_with_id<M: Message + 'static, H: 'static>(
     heard: impl Fn(&str, M) -> (Option<String>, H) + Send + Sync + 'static,
 ) -> Hears<H> {
-    let listen = move |id: &str, data: &Value| {
-        let message: M = decode(data)?;
+    let listen = move |id: &str, data: &Data| {
+        let message: M = data.decode()?;
         message.check()?;
         let key = message.key().to_owned();
         let (instance, heard) = heard(id, message);
@@ -79,7 +77,7 @@ impl<H> Hears<H> {
 #[cfg(test)]
 mod tests {
     use serde::{Deserialize, Serialize};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -107,7 +105,7 @@ mod tests {
 
     fn listen<H>(hears: &Hears<H>, data: &Value) -> Result<Addressed<H>, String> {
         match &hears.listen {
-            Listen::Message(listen) => listen("an-id", data),
+            Listen::Message(listen) => listen("an-id", &data.into()),
             Listen::Timer(_) => panic!("a timer"),
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
-use serde_json::{Value, error::Category};
+use serde_json::{Value, error::Category, value::RawValue};
 
 /// How deep JSON may be nested that others wrote: whoever parses it checks that, since it depends on
 /// where in it a message begins.
@@ -11,6 +11,106 @@ pub const MOST_NESTING: usize = 32;
 
 /// How many digits a whole number of 63 bits may have.
 const MOST_DIGITS: usize = 19;
+
+/// How many digits a number of [`PlainJson`] may have: of 19, a negative one may be no `i64`, and
+/// then it is an `i128` to who reads the text, and a floating-point number to who parses it first.
+const MOST_PLAIN_DIGITS: usize = 18;
+
+/// How many names the objects of [`PlainJson`] that are open at a place may have together: each name is
+/// compared with those that its object had before.
+const MOST_PLAIN_NAMES: usize = 64;
+
+/// JSON with one meaning, however it is read: straight into a type, or by [`parse`] first. It has no
+/// escapes; every number is an integer of at most 18 digits, spelled as one; no object has a name
+/// twice, or has a list and nothing else; and it is not nested deeper than [`MOST_NESTING`]. So is
+/// nearly all that programs write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlainJson<'a>(&'a str);
+
+impl<'a> PlainJson<'a> {
+    /// This JSON, if it is plain.
+    pub fn of(json: &'a RawValue) -> Option<Self> {
+        is_plain(json.get()).then_some(PlainJson(json.get()))
+    }
+
+    /// The text.
+    pub fn text(self) -> &'a str {
+        self.0
+    }
+
+    /// What [`parse`] reads.
+    pub(crate) fn value(self) -> Value {
+        serde_json::from_str(self.0).expect("it is JSON, no number is large, and it is not deep")
+    }
+}
+
+/// Whether a text is [`PlainJson`], of which no more is known than that it is JSON.
+fn is_plain(json: &str) -> bool {
+    let bytes = json.as_bytes();
+    // The names of all that is open, and how many there were before each object or list began.
+    let mut names = [""; MOST_PLAIN_NAMES];
+    let mut known = 0;
+    let mut before = [0; MOST_NESTING];
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                let start = at + 1;
+                let length = bytes[start..].iter().position(|byte| matches!(byte, b'"' | b'\\'));
+                let Some(length) = length.filter(|length| bytes[start + length] == b'"') else {
+                    return false;
+                };
+                at = start + length + 1;
+                if bytes[at..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':') {
+                    let name = &json[start..start + length];
+                    let of_object = before[depth.saturating_sub(1)];
+                    if known == MOST_PLAIN_NAMES || names[of_object..known].contains(&name) {
+                        return false;
+                    }
+                    names[known] = name;
+                    known += 1;
+                }
+            }
+            b'-' | b'0'..=b'9' => {
+                let end = end_of_number(bytes, at);
+                if !is_integer(&json[at..end], MOST_PLAIN_DIGITS) {
+                    return false;
+                }
+                at = end;
+            }
+            b'{' | b'[' => {
+                if depth == MOST_NESTING {
+                    return false;
+                }
+                before[depth] = known;
+                depth += 1;
+                at += 1;
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                // A variant with its fields by position: serde_json reads that from a text only.
+                if *byte == b'}' && known == before[depth] + 1 && ends_with_list(&bytes[..at]) {
+                    return false;
+                }
+                known = before[depth];
+                at += 1;
+            }
+            _ => at += 1,
+        }
+    }
+    true
+}
+
+fn ends_with_list(json: &[u8]) -> bool {
+    json.trim_ascii_end().ends_with(b"]")
+}
+
+/// Whether a number is an integer and spelled as one. (`-0` is read as a floating-point number.)
+fn is_integer(number: &str, most_digits: usize) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.len() <= most_digits && digits.bytes().all(|byte| byte.is_ascii_digit()) && number != "-0"
+}
 
 /// Reads JSON. Of two equal keys the last counts. `1.0`, `1e2` and `-0` are the integers that they are
 /// to JSON Schema, exactly.
@@ -88,8 +188,7 @@ fn end_of_number(bytes: &[u8], start: usize) -> usize {
 /// what is no number.
 fn plain_number(number: &str) -> Option<String> {
     let (sign, unsigned) = number.split_at(usize::from(number.starts_with('-')));
-    let is_plain = unsigned.len() <= MOST_DIGITS && unsigned.bytes().all(|byte| byte.is_ascii_digit());
-    if is_plain && number != "-0" || serde_json::from_str::<IgnoredAny>(number).is_err() {
+    if is_integer(number, MOST_DIGITS) || serde_json::from_str::<IgnoredAny>(number).is_err() {
         return None;
     }
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
@@ -203,6 +302,50 @@ mod tests {
         }
         let deep = "[".repeat(1000);
         assert_eq!(parse(deep.as_bytes()), Err("nested deeper than 32".to_owned()));
+    }
+
+    fn plain(json: &str) -> bool {
+        PlainJson::of(serde_json::from_str(json).unwrap()).is_some()
+    }
+
+    #[test]
+    fn what_has_one_meaning_is_plain() {
+        let levels = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        let names = |count: usize| {
+            let fields: Vec<String> = (0..count).map(|i| format!(r#""{i}":{{}}"#)).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        for json in [
+            "{}",
+            r#"{"a":{"a":1,"b":"a"},"b":[{"a":1},{"a":1}],"a ":"a","é":null}"#,
+            r#"{"a":[],"b":{"c":[{"d":{}}],"d":2}}"#,
+            r#"{ "a" : "1.0 {[ -0" , "b" : [ 0 , -1 , 999999999999999999 , -999999999999999999 ] }"#,
+            &levels(MOST_NESTING),
+            &names(MOST_PLAIN_NAMES),
+            &format!("[{0},{0}]", names(MOST_PLAIN_NAMES)),
+        ] {
+            assert!(plain(json), "{json}");
+        }
+        for json in [
+            r#"{"a":"\u00e9"}"#,
+            r#"{"a\"b":1}"#,
+            r#"{"a":1.5}"#,
+            "[1e2]",
+            "[1E2]",
+            "[-0]",
+            "[0.0]",
+            "[1000000000000000000]",
+            "[-1000000000000000000]",
+            r#"{"a":1,"b":{},"a":1}"#,
+            r#"[{"a":1},{"a":{"b":[{"c":1}],"d":2,"b":3}}]"#,
+            "{\"a\" \n:1,\"a\"\t:1}",
+            r#"{"a":[1]}"#,
+            "[{\"a\":[]\n}]",
+            &levels(MOST_NESTING + 1),
+            &names(MOST_PLAIN_NAMES + 1),
+        ] {
+            assert!(!plain(json), "{json}");
+        }
     }
 
     #[test]

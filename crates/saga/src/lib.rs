@@ -74,9 +74,9 @@ mod participant;
 mod service;
 pub mod testing;
 
-pub use decode::decode;
+pub use decode::{Data, decode};
 pub use hears::{Hears, hears, hears_with_id, timer};
-pub use json::{MOST_NESTING, parse};
+pub use json::{MOST_NESTING, PlainJson, parse};
 pub use message::{Message, Said};
 pub use participant::{Participant, Rows, Step, Stop, Timer, ignore, to};
 pub use service::{AnyParticipant, Arrival, Delivery, Ear, Outcome, RowCache, Service};

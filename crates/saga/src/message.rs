@@ -3,6 +3,9 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A command or an event: a type of record, with the topic it is written to.
+///
+/// It may be read from a record's text, or from the same after it was parsed. So what is read must not
+/// depend on how JSON is spelled, as a `RawValue` does, nor on the order of an object's fields.
 pub trait Message: Serialize + DeserializeOwned {
     /// The name in the record's `type`, e.g. `PaymentAuthorized`.
     const TYPE: &'static str;

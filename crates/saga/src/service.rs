@@ -3,10 +3,8 @@
 
 use std::{any::Any, collections::HashMap};
 
-use serde_json::Value;
-
 use crate::{
-    Participant, Rows, Said, Stop, Timer,
+    Data, Participant, Rows, Said, Stop, Timer,
     hears::{Addressed, Hears, Listen},
 };
 
@@ -65,7 +63,7 @@ pub enum Arrival<'a> {
         /// The record's id.
         id: &'a str,
         /// Its data.
-        data: &'a Value,
+        data: &'a Data<'a>,
     },
     /// A record that can't be used, of which no more is known than its type and key.
     Unusable {
@@ -328,7 +326,8 @@ mod tests {
 
     fn switched() -> Delivery {
         let data = json!({"lamp": "hall", "house": "villa"});
-        lamp().listen(&Arrival::Message { kind: "Switched", id: "1", data: &data }).unwrap().ok().unwrap()
+        let arrival = Arrival::Message { kind: "Switched", id: "1", data: &Data::from(&data) };
+        lamp().listen(&arrival).unwrap().ok().unwrap()
     }
 
     fn timer_of_hall() -> Delivery {
@@ -364,6 +363,7 @@ mod tests {
     #[test]
     fn what_it_does_not_listen_to_is_not_delivered() {
         let data = json!({});
+        let data = Data::from(&data);
         assert!(lamp().listen(&Arrival::Message { kind: "Rang", id: "1", data: &data }).is_none());
         // A message that has the timer's name is not the timer.
         assert!(lamp().listen(&Arrival::Message { kind: "BurntLongEnough", id: "1", data: &data }).is_none());
@@ -381,6 +381,7 @@ mod tests {
     #[test]
     fn a_message_that_can_not_be_decoded_says_why() {
         let data = json!({"lamp": "hall"});
+        let data = Data::from(&data);
         let refused = lamp().listen(&Arrival::Message { kind: "Switched", id: "1", data: &data }).unwrap();
         assert_eq!(refused.err().unwrap(), "house: missing");
     }

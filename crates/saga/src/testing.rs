@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    AnyParticipant, Arrival, Delivery, Message, Outcome, Participant, RowCache, Said, Stop, Timer,
+    AnyParticipant, Arrival, Data, Delivery, Message, Outcome, Participant, RowCache, Said, Stop, Timer,
     hears::Listen,
 };
 
@@ -49,9 +49,9 @@ pub fn given<P: Participant>(participant: P) -> Given {
 ///
 /// # Errors
 /// What becomes the reason of the dead letter.
-pub fn read<M: Message + 'static>(data: &Value) -> Result<M, String> {
+pub fn read<'a, M: Message + 'static>(data: impl Into<Data<'a>>) -> Result<M, String> {
     match crate::hears(|message: M| message).listen {
-        Listen::Message(listen) => listen("an-id", data).map(|addressed| addressed.heard),
+        Listen::Message(listen) => listen("an-id", &data.into()).map(|addressed| addressed.heard),
         Listen::Timer(_) => unreachable!("hears() makes no timer"),
     }
 }
@@ -90,8 +90,8 @@ impl Given {
     #[track_caller]
     pub fn when_with_id(self, id: &str, message: impl Into<Said>) -> When {
         let Said { kind, data, .. } = message.into();
-        let data = serde_json::from_str(&data).expect("a message is JSON");
-        self.arrives(&Arrival::Message { kind, id, data: &data })
+        let data: Value = serde_json::from_str(&data).expect("a message is JSON");
+        self.arrives(&Arrival::Message { kind, id, data: &Data::from(&data) })
     }
 
     /// A record of type `M` with this key arrives that can't be used.

@@ -1,5 +1,7 @@
 //! What a record says of an order.
 
+use std::borrow::Cow;
+
 use contract::{
     Id, PlaceOrder,
     topics::{DEAD_LETTERS, INVENTORY_COMMANDS, PAYMENTS_COMMANDS},
@@ -39,7 +41,8 @@ pub fn read(record: &Record, topology: &Topology, partitions: i32) -> Option<Rea
 }
 
 fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i32) -> Option<Event> {
-    let order = envelope.data.get("order_id")?.as_str()?.to_owned();
+    let data = envelope.data.into_value();
+    let order = data.get("order_id")?.as_str()?.to_owned();
     let order = Id::try_from(order).ok()?;
     let writer = topology.writer(&record.topic);
     let named = envelope.source.as_deref().and_then(|source| topology.named_in(source));
@@ -53,7 +56,7 @@ fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i
         return None;
     }
     // An order that can't be placed is none: there is a dead letter of it.
-    if envelope.kind == PlaceOrder::TYPE && !is_usable::<PlaceOrder>(&envelope.data) {
+    if envelope.kind == PlaceOrder::TYPE && !is_usable::<PlaceOrder>(&data) {
         return None;
     }
     let service = match (envelope.source.as_deref(), writer) {
@@ -64,12 +67,12 @@ fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i
     };
     Some(Event {
         service: service.to_owned(),
-        id: envelope.id,
-        kind: envelope.kind,
-        cause: envelope.causation_id,
+        id: envelope.id.into_owned(),
+        kind: envelope.kind.into_owned(),
+        cause: envelope.causation_id.map(Cow::into_owned),
         time_ms: plausible(envelope.time_ms, record.timestamp_ms),
         order: order.to_string(),
-        data: shortened(envelope.data, &order),
+        data: shortened(data, &order),
     })
 }
 
@@ -113,7 +116,7 @@ fn dead_letter(record: &Record) -> Option<Event> {
         ..record.clone()
     };
     let (of_type, cause) = match understand(&original) {
-        Ok(envelope) => (Some(envelope.kind), Some(envelope.id)),
+        Ok(envelope) => (Some(envelope.kind.into_owned()), Some(envelope.id.into_owned())),
         Err(misread) => (misread.kind, None),
     };
     let mut data = Map::new();

@@ -6,7 +6,7 @@
 use std::{fs, path::Path};
 
 use contract::*;
-use saga::{Message, Said, testing::read};
+use saga::{Data, Message, Said, testing::read};
 use serde_json::Value;
 
 /// A released version of a type, with its two files.
@@ -38,8 +38,13 @@ impl Release {
 
     /// What the type makes of data as a record has it.
     pub fn read_back_text(&self, data: &str) -> Result<Said, String> {
+        saga::parse(data.as_bytes()).and_then(|data| self.read_back_data(&Data::from(&data)))
+    }
+
+    /// What the type makes of data as a participant gets it.
+    pub fn read_back_data(&self, data: &Data) -> Result<Said, String> {
         let (_, _, read_back) = TYPES.iter().find(|(_, kind, _)| *kind == self.kind).expect("a known type");
-        saga::parse(data.as_bytes()).and_then(|data| read_back(&data))
+        read_back(data)
     }
 }
 
@@ -88,7 +93,7 @@ fn json(topic: &str, file: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-type ReadBack = fn(&Value) -> Result<Said, String>;
+type ReadBack = fn(&Data) -> Result<Said, String>;
 
 /// The topic and name of every type, and how it reads data and writes what it has read.
 pub const TYPES: [(&str, &str, ReadBack); 25] = [
@@ -120,5 +125,5 @@ pub const TYPES: [(&str, &str, ReadBack); 25] = [
 ];
 
 const fn of<M: Message + 'static>() -> (&'static str, &'static str, ReadBack) {
-    (M::TOPIC, M::TYPE, |data| read::<M>(data).map(Said::from))
+    (M::TOPIC, M::TYPE, |data| read::<M>(data.clone()).map(Said::from))
 }

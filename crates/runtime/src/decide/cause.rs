@@ -36,6 +36,7 @@ impl Cause<'_> {
 
 /// W3C Trace Context: the record's own id gives the span.
 pub fn traceparent(trace: &str, id: Uuid) -> String {
-    let span = id.simple().to_string();
-    format!("00-{trace}-{}-01", &span[..16])
+    let mut buffer = Uuid::encode_buffer();
+    let span = &id.simple().encode_lower(&mut buffer)[..16];
+    format!("00-{trace}-{span}-01")
 }

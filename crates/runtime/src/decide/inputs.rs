@@ -2,6 +2,7 @@
 //! classified, decoded and addressed before anyone decides.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -40,7 +41,7 @@ pub struct Origin<'r> {
     /// The record, or the timer, for what follows from it.
     pub cause: Cause<'r>,
     /// The record's type, as far as it is one that a step may wait for.
-    pub kind: Option<String>,
+    pub kind: Option<Cow<'r, str>>,
     /// When it was written, in milliseconds since 1970.
     pub time_ms: i64,
     /// When it was refused first, if it was before.
@@ -97,7 +98,9 @@ impl<'r> Inputs<'r> {
                 self.newer += 1;
                 return None;
             }
-            Taken::Unusable(misread) => (unread(misread.kind), vec![Task::Refuse(misread.reason)]),
+            Taken::Unusable(misread) => {
+                (unread(misread.kind.map(Cow::Owned)), vec![Task::Refuse(misread.reason)])
+            }
             Taken::Heard(envelope) => {
                 let (tasks, is_at_home) = self.of_envelope(record, &envelope);
                 let origin = match is_at_home {
@@ -110,9 +113,9 @@ impl<'r> Inputs<'r> {
                         refused_first_ms,
                         refusal: None,
                         cause: Cause {
-                            id: envelope.id.into(),
-                            correlation: envelope.correlation_id.map(Into::into),
-                            traceparent: envelope.traceparent.map(Into::into),
+                            id: envelope.id,
+                            correlation: envelope.correlation_id,
+                            traceparent: envelope.traceparent,
                             lane: record.partition,
                         },
                     },

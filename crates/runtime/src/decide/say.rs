@@ -77,9 +77,10 @@ impl<'a> Sayer<'a> {
         correlation: &str,
         cause: &Cause,
     ) -> Outgoing {
+        let mut id_text = Uuid::encode_buffer();
         let value = Structured {
             specversion: "1.0",
-            id: &id.to_string(),
+            id: id.hyphenated().encode_lower(&mut id_text),
             source: &self.source,
             kind: said.kind,
             subject: &said.key,
@@ -106,8 +107,9 @@ impl<'a> Sayer<'a> {
         key: &str,
         home: i32,
     ) -> Result<Outgoing, String> {
-        let source = envelope.source.clone().unwrap_or_else(|| self.topology.source(SOMEONE));
-        let data = to_raw_value(&envelope.data).map_err(|error| format!("it can't be forwarded: {error}"))?;
+        let source = envelope.source.clone().unwrap_or_else(|| self.topology.source(SOMEONE).into());
+        let data = to_raw_value(&envelope.data.value())
+            .map_err(|error| format!("it can't be forwarded: {error}"))?;
         let value = Structured {
             specversion: "1.0",
             id: &envelope.id,

@@ -15,13 +15,13 @@ pub const MOST_BYTES: usize = 256 * 1024;
 
 /// What a record is to a service.
 #[derive(Debug)]
-pub enum Taken {
+pub enum Taken<'r> {
     /// Nothing that it listens to.
     Skipped,
     /// Of a type that a newer version of the topic's writer has.
     Newer(String),
     /// It listens to this.
-    Heard(Envelope),
+    Heard(Envelope<'r>),
     /// Can't be used.
     Unusable(Misread),
 }
@@ -30,7 +30,7 @@ pub enum Taken {
 ///
 /// # Errors
 /// Why it can't be understood.
-pub fn read(record: &Record) -> Result<Envelope, Misread> {
+pub fn read(record: &Record) -> Result<Envelope<'_>, Misread> {
     if record.size() > MOST_BYTES {
         let reason =
             format!("it has {} bytes of key, value and headers, of at most {MOST_BYTES}", record.size());
@@ -75,12 +75,12 @@ impl Intake {
     }
 
     /// What a record is to the service.
-    pub fn take(&self, record: &Record) -> Taken {
+    pub fn take<'r>(&self, record: &'r Record) -> Taken<'r> {
         let misread = match read(record) {
             Ok(envelope) if self.hears(&record.topic, &envelope.kind) => return Taken::Heard(envelope),
             Ok(envelope) if self.topology.holds(&record.topic, &envelope.kind) => return Taken::Skipped,
             Ok(envelope) if self.is_from_the_writer(&record.topic, &envelope) => {
-                return Taken::Newer(envelope.kind);
+                return Taken::Newer(envelope.kind.into_owned());
             }
             Ok(envelope) => Misread {
                 reason: format!(
@@ -88,7 +88,7 @@ impl Intake {
                     envelope.kind.escape_debug(),
                     record.topic
                 ),
-                kind: Some(envelope.kind),
+                kind: Some(envelope.kind.into_owned()),
             },
             Err(misread) => misread,
         };
@@ -114,6 +114,6 @@ impl Intake {
 
     fn is_from_the_writer(&self, topic: &str, envelope: &Envelope) -> bool {
         let writer = self.topology.writer(topic).map(|writer| self.topology.source(writer));
-        writer.is_some() && writer == envelope.source
+        writer.is_some() && writer.as_deref() == envelope.source.as_deref()
     }
 }

@@ -1,17 +1,21 @@
 //! The decoder, whatever it is given: properties of the three forms and of their limits.
 
+use std::{borrow::Cow, fs, path::Path, sync::LazyLock};
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use proptest::{collection::vec, option, prelude::*, sample::select};
+use saga::Data;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
-    cloudevents::{CONTENT_TYPE, Envelope, Misread, Structured, read, rfc3339},
+    cloudevents::{self, CONTENT_TYPE, Envelope, Misread, Structured, rfc3339},
     decide::dead_letters,
     inbound::intake::{Intake, MOST_BYTES, Taken},
     record::{Headers, Record},
     tests::{
-        kit::{NOON_MS, PARTITIONS, raw},
+        kit::{NOON_MS, PARTITIONS, parsed, raw, read},
         onboarding::{PATIENCE, TOPICS, TYPES, billing, identity, provisioning, topology},
+        spoilt::spoilt,
     },
 };
 
@@ -92,7 +96,7 @@ proptest! {
         // The fields of bare JSON stand beside its attributes.
         let bare = bare.unwrap();
         for (name, value) in &content.data {
-            prop_assert_eq!(&bare.data[name], value);
+            prop_assert_eq!(&bare.data.value()[name], value);
         }
         prop_assert_eq!(Envelope { data: expected.data.clone(), ..bare }, expected);
     }
@@ -101,8 +105,8 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back(content in content()) {
         let expected = content.envelope();
-        let source = expected.source.clone().unwrap_or_default();
-        let data = RawValue::from_string(expected.data.to_string()).unwrap();
+        let source = expected.source.clone().unwrap_or_default().into_owned();
+        let data = RawValue::from_string(expected.data.value().to_string()).unwrap();
         let sequence = expected.sequence.map(|number| number.to_string());
         let written = Structured {
             specversion: "1.0",
@@ -120,10 +124,31 @@ proptest! {
             data: &data,
         };
         let record = raw("users", "ada", &written.to_bytes());
-        let expected = Ok(Envelope { source: Some(source), ..expected });
+        let expected = Ok(Envelope { source: Some(source.as_str().into()), ..expected.clone() });
         prop_assert_eq!(&read(&record), &expected);
         let record = record.with_header("content-type", CONTENT_TYPE).with_header("ce_type", "ignored");
         prop_assert_eq!(&read(&record), &expected);
+    }
+
+    /// What is written, and the samples of other programs' records, are read the same both ways,
+    /// whatever is changed in them: [`read`] compares.
+    #[test]
+    fn what_is_changed_is_read_the_same_both_ways(
+        value in spoilt(SAMPLES.clone()),
+        content_type in prop_oneof![6 => Just(Some(CONTENT_TYPE)), 1 => select(CONTENT_TYPES.to_vec())],
+        kind in option::of(select(vec!["OrderPlaced", "SignUp", ""])),
+    ) {
+        let mut record = raw("users", "ada", &value);
+        if let Some(content_type) = content_type {
+            record = record.with_header("content-type", content_type);
+        }
+        if let Some(kind) = kind {
+            record = record.with_header("ce_type", kind);
+        }
+        match read(&record) {
+            Ok(envelope) => check_envelope(&record, &envelope)?,
+            Err(misread) => check_misread(&record, &misread)?,
+        }
     }
 
     /// Data may be nested so deep, in any mixture of lists and objects, in every form, and no deeper.
@@ -174,18 +199,86 @@ proptest! {
             }
         };
         let intake = Intake::new(&identity(PATIENCE), topology());
-        let fits = intake.take(&of_size(MOST_BYTES));
+        let largest = of_size(MOST_BYTES);
+        let fits = intake.take(&largest);
         prop_assert!(matches!(fits, Taken::Heard(_)), "{fits:?}");
-        let Taken::Unusable(misread) = intake.take(&of_size(MOST_BYTES + 1)) else {
+        let too_large = of_size(MOST_BYTES + 1);
+        let Taken::Unusable(misread) = intake.take(&too_large) else {
             return Err(TestCaseError::fail("one byte more is too many"));
         };
         prop_assert_eq!(misread.kind.as_deref(), Some("Provisioned"));
         prop_assert!(misread.reason.contains("262145"), "{}", misread.reason);
         // The dead letter then has nothing of it.
-        let letter = dead_letters::kept("identity", &of_size(MOST_BYTES + 1), &misread.reason, NOON_MS);
+        let letter = dead_letters::kept("identity", &too_large, &misread.reason, NOON_MS);
         prop_assert_eq!((letter.key, letter.headers, letter.value), (None, vec![], None));
     }
 }
+
+/// Whoever copies what programs write is as right, and slower.
+#[test]
+fn what_programs_write_is_not_copied() {
+    for sample in SAMPLES.iter() {
+        for text in [sample.to_string(), format!("{sample:#}")] {
+            let record = raw("users", "ada", text.as_bytes()).with_header("content-type", CONTENT_TYPE);
+            let envelope = cloudevents::read(&record).unwrap();
+            assert!(matches!(envelope.data, Data::Text(_)), "{text}");
+            let Envelope { id, kind, source, .. } = envelope;
+            for text in [Some(id), Some(kind), source].into_iter().flatten() {
+                assert!(matches!(text, Cow::Borrowed(_)), "{text}");
+            }
+        }
+    }
+}
+
+/// Other content types, and none.
+const CONTENT_TYPES: [Option<&str>; 4] = [
+    None,
+    Some("application/json"),
+    Some("Application/CloudEvents+JSON"),
+    Some("application/cloudevents+json; charset=UTF-8"),
+];
+
+/// Records as programs write them: the samples of `topics/`, and with as few and as long attributes as
+/// there may be.
+static SAMPLES: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let topics = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../topics"));
+    let folders = fs::read_dir(topics).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.filter(|path| path.is_dir()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut samples: Vec<Value> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(".sample.json"))
+        .map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
+        .collect();
+    assert!(samples.len() > 20);
+    let least = Structured {
+        specversion: "1.0",
+        id: "1",
+        source: "/onboarding/someone",
+        kind: "SignUp",
+        subject: "ada",
+        time: &rfc3339(NOON_MS),
+        datacontenttype: "application/json",
+        dataschema: None,
+        sequence: None,
+        correlationid: None,
+        causationid: None,
+        traceparent: None,
+        data: serde_json::from_str(r#"{"user":"ada"}"#).unwrap(),
+    };
+    samples.push(serde_json::from_slice(&least.to_bytes()).unwrap());
+    let long = "x".repeat(1_024);
+    let most = Structured {
+        id: &long,
+        source: &long,
+        correlationid: Some(&long),
+        causationid: Some(&long),
+        traceparent: Some(TRACE),
+        sequence: Some("18446744073709551615"),
+        ..least
+    };
+    samples.push(serde_json::from_slice(&most.to_bytes()).unwrap());
+    samples
+});
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
@@ -199,8 +292,8 @@ fn named_type(record: &Record) -> Option<String> {
 
 /// What holds of every record that was understood.
 fn check_envelope(record: &Record, envelope: &Envelope) -> Result<(), TestCaseError> {
-    prop_assert!(envelope.data.is_object());
-    prop_assert!(depth(&envelope.data) <= MOST_NESTING);
+    prop_assert!(envelope.data.value().is_object());
+    prop_assert!(depth(&envelope.data.value()) <= MOST_NESTING);
     prop_assert!(record.size() > MOST_BYTES || !envelope.id.is_empty());
     for text in [Some(&envelope.id), envelope.source.as_ref(), envelope.correlation_id.as_ref()] {
         prop_assert!(text.is_none_or(|text| text.len() <= 1024));
@@ -256,18 +349,19 @@ impl Content {
         }
     }
 
-    fn envelope(&self) -> Envelope {
+    fn envelope(&self) -> Envelope<'static> {
+        let owned = |text: &Option<String>| text.clone().map(Cow::Owned);
         let record = raw("users", "ada", b"");
         Envelope {
-            id: self.id.clone().unwrap_or_else(|| record.place()),
-            kind: self.kind.clone(),
-            source: self.source.clone(),
+            id: self.id.clone().unwrap_or_else(|| record.place()).into(),
+            kind: self.kind.clone().into(),
+            source: owned(&self.source),
             time_ms: self.time_ms.unwrap_or(record.timestamp_ms),
-            correlation_id: self.correlation_id.clone(),
-            causation_id: self.causation_id.clone(),
+            correlation_id: owned(&self.correlation_id),
+            causation_id: owned(&self.causation_id),
             sequence: self.sequence,
-            traceparent: self.traced.then(|| TRACE.to_owned()),
-            data: self.data.clone().into(),
+            traceparent: self.traced.then_some(TRACE.into()),
+            data: parsed(self.data.clone().into()),
         }
     }
 

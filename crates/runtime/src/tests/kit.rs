@@ -1,16 +1,18 @@
 //! What the tests share: records, topics in memory, a service without Kafka, a folder in memory.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use saga::{Message, Said, Service};
+use saga::{Data, Message, Said, Service};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    cloudevents::{self, Envelope, Misread},
     partition_of,
     record::{Record, fingerprint},
     service::lanes::Lanes,
@@ -53,6 +55,34 @@ pub fn raw(topic: &str, key: &str, value: &[u8]) -> Record {
         headers: vec![],
         value: Some(value.to_vec()),
     }
+}
+
+/// Understands a record, and holds both ways to do so together.
+pub fn read(record: &Record) -> Result<Envelope<'static>, Misread> {
+    let read = cloudevents::read(record).map(owned);
+    assert_eq!(read, cloudevents::read_any(record).map(owned), "{record:?}");
+    read
+}
+
+/// The same envelope without the record, its data parsed.
+fn owned(envelope: Envelope) -> Envelope<'static> {
+    let owned = |text: Cow<str>| Cow::Owned(text.into_owned());
+    Envelope {
+        id: owned(envelope.id),
+        kind: owned(envelope.kind),
+        source: envelope.source.map(owned),
+        time_ms: envelope.time_ms,
+        correlation_id: envelope.correlation_id.map(owned),
+        causation_id: envelope.causation_id.map(owned),
+        sequence: envelope.sequence,
+        traceparent: envelope.traceparent.map(owned),
+        data: parsed(envelope.data.into_value()),
+    }
+}
+
+/// Data that has been parsed.
+pub fn parsed(data: Value) -> Data<'static> {
+    Data::Value(Cow::Owned(data))
 }
 
 impl Record {

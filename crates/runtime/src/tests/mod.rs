@@ -11,4 +11,6 @@ mod lanes;
 mod onboarding;
 mod redrive;
 mod requests;
+#[path = "../../../contract/tests/spoilt/mod.rs"]
+mod spoilt;
 mod worker;

@@ -8,7 +8,7 @@ use super::{
     intern::{Table, index, part},
     ledger::{Ledger, Saying},
 };
-use crate::{Arrival, Delivery, Said, Service};
+use crate::{Arrival, Data, Delivery, Said, Service};
 
 /// A state of the whole saga: a number for each slot, 0 for those beyond its length.
 #[derive(Default)]
@@ -234,7 +234,8 @@ impl Space {
 
     fn find_routes(&mut self, service: usize, record: u32, readable: bool) -> Vec<Route> {
         let record = self.ledger.record(record).clone();
-        let usable = Arrival::Message { kind: record.kind, id: &record.id, data: &record.data };
+        let data = Data::from(&record.data);
+        let usable = Arrival::Message { kind: record.kind, id: &record.id, data: &data };
         let unusable = Arrival::Unusable { kind: record.kind, key: &record.key };
         let mut routes = Vec::new();
         for participant in 0..self.services[service].participants.len() {
