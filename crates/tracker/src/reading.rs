@@ -1,5 +1,7 @@
 //! What a record says of an order.
 
+use std::borrow::Cow;
+
 use contract::{
     Id, PlaceOrder,
     topics::{DEAD_LETTERS, INVENTORY_COMMANDS, PAYMENTS_COMMANDS},
@@ -8,7 +10,7 @@ use runtime::{Envelope, Record, Told, Topology, partition_of, read as understand
 use saga::Message;
 use serde_json::{Map, Value, json};
 
-use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_EDITED, DEAD_LETTER_REDRIVEN, Event};
+use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_EDITED, DEAD_LETTER_REDRIVEN, Said};
 
 /// Who wrote a command that names no source.
 const SOMEONE: &str = "someone";
@@ -18,31 +20,40 @@ const MOST_APART_MS: u64 = 24 * 60 * 60 * 1000;
 const MOST_DATA_BYTES: usize = 64 * 1024;
 
 /// What a record says.
-pub struct Reading {
+pub struct Reading<'r> {
     /// Of an order, if it is about one.
-    pub event: Option<Event>,
+    pub event: Option<Said<'r>>,
     /// Its number among what its writer said in its partition, if its writer said it.
     pub sequence: Option<i64>,
 }
 
 /// Reads a record; `None` for one that services could not use either. It is a dead letter then.
-pub fn read(record: &Record, topology: &Topology, partitions: i32) -> Option<Reading> {
+pub fn read<'r>(record: &'r Record, topology: &Topology, partitions: i32) -> Option<Reading<'r>> {
     if &*record.topic == DEAD_LETTERS {
         return Some(Reading { event: dead_letter(record), sequence: None });
     }
     let envelope = understand(record).ok()?;
     let writer = topology.writer(&record.topic);
-    let is_writers =
-        writer.is_some() && envelope.source.as_deref() == writer.map(|w| topology.source(w)).as_deref();
+    let is_writers = writer.is_some() && named(&envelope, topology) == writer;
     let sequence = envelope.sequence.filter(|_| is_writers).and_then(|n| i64::try_from(n).ok());
     Some(Reading { sequence, event: event(record, envelope, topology, partitions) })
 }
 
-fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i32) -> Option<Event> {
+/// The service of ours that a record names as its source.
+fn named<'e>(envelope: &'e Envelope, topology: &Topology) -> Option<&'e str> {
+    topology.named_in(envelope.source.as_deref()?)
+}
+
+fn event<'r>(
+    record: &'r Record,
+    envelope: Envelope,
+    topology: &Topology,
+    partitions: i32,
+) -> Option<Said<'r>> {
     let order = envelope.data.get("order_id")?.as_str()?.to_owned();
     let order = Id::try_from(order).ok()?;
     let writer = topology.writer(&record.topic);
-    let named = envelope.source.as_deref().and_then(|source| topology.named_in(source));
+    let named = named(&envelope, topology);
     let is_of_topic = topology.holds(&record.topic, &envelope.kind);
     // What is on no topic where it belongs is a dead letter, unless a newer version of the writer said it.
     if !is_of_topic && (writer.is_none() || named != writer) {
@@ -62,14 +73,14 @@ fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i
         (None, Some(writer)) => writer,
         (None, None) => SOMEONE,
     };
-    Some(Event {
-        service: service.to_owned(),
-        id: envelope.id,
-        kind: envelope.kind,
-        cause: envelope.causation_id,
+    Some(Said {
+        service: service.to_owned().into(),
+        id: envelope.id.into(),
+        kind: envelope.kind.into(),
+        cause: envelope.causation_id.map(Cow::from),
         time_ms: plausible(envelope.time_ms, record.timestamp_ms),
-        order: order.to_string(),
-        data: shortened(envelope.data, &order),
+        data: shortened(envelope.data.to_string(), &order).into(),
+        order: order.to_string().into(),
     })
 }
 
@@ -84,14 +95,14 @@ fn plausible(says_ms: i64, kafka_ms: i64) -> i64 {
 }
 
 /// The fields, unless they are many more than any service writes.
-fn shortened(data: Value, order: &Id) -> Value {
-    match data.to_string().len() {
-        bytes if bytes > MOST_DATA_BYTES => json!({"order_id": order, "left_out_bytes": bytes}),
+fn shortened(data: String, order: &Id) -> String {
+    match data.len() {
+        bytes if bytes > MOST_DATA_BYTES => json!({"order_id": order, "left_out_bytes": bytes}).to_string(),
         _ => data,
     }
 }
 
-fn dead_letter(record: &Record) -> Option<Event> {
+fn dead_letter(record: &Record) -> Option<Said<'_>> {
     let letter = Told::read(record)?;
     // Other keys are those of customers and SKUs.
     if [PAYMENTS_COMMANDS, INVENTORY_COMMANDS].contains(&letter.topic.as_str()) {
@@ -125,15 +136,16 @@ fn dead_letter(record: &Record) -> Option<Event> {
     data.insert("partition".to_owned(), json!(letter.partition));
     data.insert("offset".to_owned(), json!(letter.offset));
     data.insert("reason".to_owned(), json!(letter.reason));
-    Some(Event {
+    Some(Said {
         // It may be refused and redriven again, each time of its own. What was redriven comes before
         // what was refused again at the same time, in the order of the alphabet too.
-        id: format!("{}@{}/{}", letter.id, letter.time_ms, letter.resolved.as_deref().unwrap_or("refused")),
-        kind: kind.to_owned(),
-        service: letter.service,
-        cause,
+        id: format!("{}@{}/{}", letter.id, letter.time_ms, letter.resolved.as_deref().unwrap_or("refused"))
+            .into(),
+        kind: kind.into(),
+        service: letter.service.into(),
+        cause: cause.map(Cow::from),
         time_ms: plausible(letter.time_ms, record.timestamp_ms),
-        data: shortened(Value::Object(data), &order),
-        order: order.to_string(),
+        data: shortened(Value::Object(data).to_string(), &order).into(),
+        order: order.to_string().into(),
     })
 }
