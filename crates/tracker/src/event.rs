@@ -1,9 +1,6 @@
 //! What stands in a timeline.
 
-use contract::{
-    CancelOrder, MESSAGES, OrderCancellationRejected, OrderCancellationRequested, PaymentVoided, PlaceOrder,
-    ShipmentCancelled, StockReleased,
-};
+use contract::{MESSAGES, OrderCancellationRequested, PaymentVoided, ShipmentCancelled, StockReleased};
 use runtime::rfc3339;
 use saga::Message;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -38,20 +35,6 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether anyone may cause such events, as often as they like.
-    pub(crate) fn is_from_anyone(&self) -> bool {
-        matches!(
-            self.kind.as_str(),
-            PlaceOrder::TYPE
-                | CancelOrder::TYPE
-                | OrderCancellationRejected::TYPE
-                | DEAD_LETTER
-                | DEAD_LETTER_REDRIVEN
-                | DEAD_LETTER_DISCARDED
-                | DEAD_LETTER_EDITED
-        )
-    }
-
     /// Whether this was said because time has passed, and not because something was heard.
     pub(crate) fn is_due_to_the_deadline(&self) -> bool {
         self.kind == OrderCancellationRequested::TYPE && self.data["reason"] == "deadline_exceeded"

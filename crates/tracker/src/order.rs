@@ -1,11 +1,13 @@
 //! What is known of one order, and what an event adds to it.
 
+use std::collections::HashMap;
+
 use contract::{Item, OrderCancellationRequested, OrderCancelled, OrderPlaced, PlaceOrder, total};
 use saga::Message;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
-use crate::{Event, Status};
+use crate::{Said, Status};
 
 /// What is known of one order.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +39,17 @@ pub(crate) enum Source {
     OrderPlaced,
 }
 
+/// What an event has changed of an order: the greater includes the less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Change {
+    /// Nothing has.
+    Nothing,
+    /// There is one more, and perhaps a later one.
+    Time,
+    /// Where the order stands, or what it is.
+    More,
+}
+
 impl Source {
     /// Every source; the place of each is its number in the store.
     pub const ALL: [Source; 3] = [Source::Nobody, Source::PlaceOrder, Source::OrderPlaced];
@@ -58,19 +71,25 @@ impl Order {
         }
     }
 
-    /// Adds what an event shows. In whatever order the events of different topics come, the result
-    /// is the same; of two that contradict each other on one topic, the first counts.
-    pub fn hear(&mut self, event: &Event) {
+    /// Adds what an event shows, and tells what has changed. In whatever order the events of different
+    /// topics come, the result is the same; of two that contradict each other on one topic, the first
+    /// counts.
+    pub fn hear(&mut self, event: &Said) -> Change {
+        let mut change = Change::Time;
         self.events += 1;
         self.updated_ms = self.updated_ms.max(event.time_ms);
         let shown = Status::shown_by(&event.kind);
-        if matches!(event.kind.as_str(), OrderCancellationRequested::TYPE | OrderCancelled::TYPE)
+        if matches!(&*event.kind, OrderCancellationRequested::TYPE | OrderCancelled::TYPE)
             && (shown > self.status || self.reason.is_none())
         {
-            self.reason = text(&event.data, "reason");
+            self.reason = Fields::of(&event.data).get("reason");
+            change = Change::More;
         }
-        self.status = self.status.max(shown);
-        let source = match event.kind.as_str() {
+        if shown > self.status {
+            self.status = shown;
+            change = Change::More;
+        }
+        let source = match &*event.kind {
             OrderPlaced::TYPE => Source::OrderPlaced,
             PlaceOrder::TYPE => Source::PlaceOrder,
             _ => Source::Nobody,
@@ -80,22 +99,37 @@ impl Order {
         if !known_better {
             self.placed_from = source;
             self.placed_ms = event.time_ms;
-            self.customer_id = text(&event.data, "customer_id").filter(|_| source > Source::Nobody);
-            self.currency = text(&event.data, "currency").filter(|_| source > Source::Nobody);
+            let fields = if source > Source::Nobody { Fields::of(&event.data) } else { Fields::default() };
+            self.customer_id = fields.get("customer_id");
+            self.currency = fields.get("currency");
             self.total = match source {
-                Source::OrderPlaced => event.data["total"].as_i64(),
-                Source::PlaceOrder => total_of(&event.data["items"]),
+                Source::OrderPlaced => fields.get("total"),
+                Source::PlaceOrder => fields.get("items").and_then(total_of),
                 Source::Nobody => None,
             };
+            change = Change::More;
         }
+        change
     }
 }
 
-fn text(data: &Value, name: &str) -> Option<String> {
-    data[name].as_str().map(str::to_owned)
+/// The fields of a JSON object, each as it is written; none of what is no object.
+#[derive(Default)]
+struct Fields<'a>(HashMap<String, &'a RawValue>);
+
+impl<'a> Fields<'a> {
+    fn of(data: &'a str) -> Self {
+        Fields(serde_json::from_str(data).unwrap_or_default())
+    }
+
+    /// A field, if it is there and such a thing.
+    fn get<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.0.get(name)?.get()).ok()
+    }
 }
 
-fn total_of(items: &Value) -> Option<i64> {
+/// By way of a `Value`, in which the last of two equal names counts.
+fn total_of(items: Value) -> Option<i64> {
     let items = Vec::<Item>::deserialize(items).ok()?;
     total(&items).ok().map(contract::Amount::get)
 }

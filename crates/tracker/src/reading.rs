@@ -7,10 +7,11 @@ use contract::{
     topics::{DEAD_LETTERS, INVENTORY_COMMANDS, PAYMENTS_COMMANDS},
 };
 use runtime::{Envelope, Record, Told, Topology, partition_of, read as understand};
-use saga::Message;
+use saga::{Data, Message};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_EDITED, DEAD_LETTER_REDRIVEN, Event};
+use crate::{DEAD_LETTER, DEAD_LETTER_DISCARDED, DEAD_LETTER_EDITED, DEAD_LETTER_REDRIVEN, Said};
 
 /// Who wrote a command that names no source.
 const SOMEONE: &str = "someone";
@@ -20,32 +21,40 @@ const MOST_APART_MS: u64 = 24 * 60 * 60 * 1000;
 const MOST_DATA_BYTES: usize = 64 * 1024;
 
 /// What a record says.
-pub struct Reading {
+pub struct Reading<'r> {
     /// Of an order, if it is about one.
-    pub event: Option<Event>,
+    pub event: Option<Said<'r>>,
     /// Its number among what its writer said in its partition, if its writer said it.
     pub sequence: Option<i64>,
 }
 
 /// Reads a record; `None` for one that services could not use either. It is a dead letter then.
-pub fn read(record: &Record, topology: &Topology, partitions: i32) -> Option<Reading> {
+pub fn read<'r>(record: &'r Record, topology: &Topology, partitions: i32) -> Option<Reading<'r>> {
     if &*record.topic == DEAD_LETTERS {
         return Some(Reading { event: dead_letter(record), sequence: None });
     }
     let envelope = understand(record).ok()?;
     let writer = topology.writer(&record.topic);
-    let is_writers =
-        writer.is_some() && envelope.source.as_deref() == writer.map(|w| topology.source(w)).as_deref();
+    let is_writers = writer.is_some() && named(&envelope, topology) == writer;
     let sequence = envelope.sequence.filter(|_| is_writers).and_then(|n| i64::try_from(n).ok());
     Some(Reading { sequence, event: event(record, envelope, topology, partitions) })
 }
 
-fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i32) -> Option<Event> {
-    let data = envelope.data.into_value();
-    let order = data.get("order_id")?.as_str()?.to_owned();
+/// The service of ours that a record names as its source.
+fn named<'e>(envelope: &'e Envelope, topology: &Topology) -> Option<&'e str> {
+    topology.named_in(envelope.source.as_deref()?)
+}
+
+fn event<'r>(
+    record: &'r Record,
+    envelope: Envelope<'r>,
+    topology: &Topology,
+    partitions: i32,
+) -> Option<Said<'r>> {
+    let order = order_of(&envelope.data)?.into_owned();
     let order = Id::try_from(order).ok()?;
     let writer = topology.writer(&record.topic);
-    let named = envelope.source.as_deref().and_then(|source| topology.named_in(source));
+    let named = named(&envelope, topology);
     let is_of_topic = topology.holds(&record.topic, &envelope.kind);
     // What is on no topic where it belongs is a dead letter, unless a newer version of the writer said it.
     if !is_of_topic && (writer.is_none() || named != writer) {
@@ -56,7 +65,7 @@ fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i
         return None;
     }
     // An order that can't be placed is none: there is a dead letter of it.
-    if envelope.kind == PlaceOrder::TYPE && !is_usable::<PlaceOrder>(&data) {
+    if envelope.kind == PlaceOrder::TYPE && !is_usable::<PlaceOrder>(&envelope.data) {
         return None;
     }
     let service = match (envelope.source.as_deref(), writer) {
@@ -65,19 +74,41 @@ fn event(record: &Record, envelope: Envelope, topology: &Topology, partitions: i
         (None, Some(writer)) => writer,
         (None, None) => SOMEONE,
     };
-    Some(Event {
-        service: service.to_owned(),
-        id: envelope.id.into_owned(),
-        kind: envelope.kind.into_owned(),
-        cause: envelope.causation_id.map(Cow::into_owned),
+    Some(Said {
+        service: service.to_owned().into(),
+        id: envelope.id,
+        kind: envelope.kind,
+        cause: envelope.causation_id,
         time_ms: plausible(envelope.time_ms, record.timestamp_ms),
-        order: order.to_string(),
-        data: shortened(data, &order),
+        data: shortened(text(envelope.data), &order),
+        order: order.to_string().into(),
     })
 }
 
-fn is_usable<M: Message>(data: &Value) -> bool {
-    saga::decode::<M>(data).is_ok_and(|message| message.check().is_ok())
+/// The order that an event is about.
+fn order_of<'d>(data: &'d Data) -> Option<Cow<'d, str>> {
+    #[derive(Deserialize)]
+    struct OfOrder<'t> {
+        order_id: &'t str,
+    }
+    if let Data::Text(json) = data
+        && let Ok(found) = serde_json::from_str::<OfOrder>(json.text())
+    {
+        return Some(Cow::Borrowed(found.order_id));
+    }
+    Some(Cow::Owned(data.value().get("order_id")?.as_str()?.to_owned()))
+}
+
+/// The fields, as they stand in the record where they can be kept like that.
+fn text(data: Data<'_>) -> Cow<'_, str> {
+    match data {
+        Data::Text(json) => json.text().into(),
+        Data::Value(value) => value.to_string().into(),
+    }
+}
+
+fn is_usable<M: Message>(data: &Data) -> bool {
+    data.decode::<M>().is_ok_and(|message| message.check().is_ok())
 }
 
 /// When something happened: what the record says, unless that is far from when Kafka got it. A writer
@@ -87,14 +118,16 @@ fn plausible(says_ms: i64, kafka_ms: i64) -> i64 {
 }
 
 /// The fields, unless they are many more than any service writes.
-fn shortened(data: Value, order: &Id) -> Value {
-    match data.to_string().len() {
-        bytes if bytes > MOST_DATA_BYTES => json!({"order_id": order, "left_out_bytes": bytes}),
+fn shortened<'d>(data: Cow<'d, str>, order: &Id) -> Cow<'d, str> {
+    match data.len() {
+        bytes if bytes > MOST_DATA_BYTES => {
+            json!({"order_id": order, "left_out_bytes": bytes}).to_string().into()
+        }
         _ => data,
     }
 }
 
-fn dead_letter(record: &Record) -> Option<Event> {
+fn dead_letter(record: &Record) -> Option<Said<'_>> {
     let letter = Told::read(record)?;
     // Other keys are those of customers and SKUs.
     if [PAYMENTS_COMMANDS, INVENTORY_COMMANDS].contains(&letter.topic.as_str()) {
@@ -128,15 +161,16 @@ fn dead_letter(record: &Record) -> Option<Event> {
     data.insert("partition".to_owned(), json!(letter.partition));
     data.insert("offset".to_owned(), json!(letter.offset));
     data.insert("reason".to_owned(), json!(letter.reason));
-    Some(Event {
+    Some(Said {
         // It may be refused and redriven again, each time of its own. What was redriven comes before
         // what was refused again at the same time, in the order of the alphabet too.
-        id: format!("{}@{}/{}", letter.id, letter.time_ms, letter.resolved.as_deref().unwrap_or("refused")),
-        kind: kind.to_owned(),
-        service: letter.service,
-        cause,
+        id: format!("{}@{}/{}", letter.id, letter.time_ms, letter.resolved.as_deref().unwrap_or("refused"))
+            .into(),
+        kind: kind.into(),
+        service: letter.service.into(),
+        cause: cause.map(Cow::from),
         time_ms: plausible(letter.time_ms, record.timestamp_ms),
-        data: shortened(Value::Object(data), &order),
-        order: order.to_string(),
+        data: shortened(Value::Object(data).to_string().into(), &order),
+        order: order.to_string().into(),
     })
 }

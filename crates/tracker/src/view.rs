@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params, ty
 
 use crate::{
     Event, Status, Summary, Timeline,
-    store::{ORDER_COLUMNS, numbered, read_order},
+    adding::{ORDER_COLUMNS, numbered, read_order},
     waiting::{self, Seen, waiting_for},
 };
 
@@ -261,7 +261,7 @@ const SEEN: &str = "SELECT id, kind, service, cause, time_ms,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Store, UNTOUCHED};
+    use crate::{Store, forgetting::NEXT};
 
     #[test]
     fn no_statement_scans_a_table_or_sorts() {
@@ -299,12 +299,9 @@ mod tests {
                 "SEARCH known_order USING INDEX sqlite_autoindex_known_order_1 (order_id=?)".to_owned(),
             ),
             (OPEN.to_owned(), "SCAN known_order USING INDEX listed_open".to_owned()),
-            (EVENTS.to_owned(), "SEARCH event USING PRIMARY KEY (order_number=?)".to_owned()),
-            (SEEN.to_owned(), "SEARCH event USING PRIMARY KEY (order_number=?)".to_owned()),
-            (
-                UNTOUCHED.to_owned(),
-                "SEARCH known_order USING COVERING INDEX untouched (updated_ms<?)".to_owned(),
-            ),
+            (EVENTS.to_owned(), "SEARCH event USING INDEX event_of_order (order_number=?)".to_owned()),
+            (SEEN.to_owned(), "SEARCH event USING INDEX event_of_order (order_number=?)".to_owned()),
+            (NEXT.to_owned(), "SEARCH known_order USING INDEX untouched (queued_ms<?)".to_owned()),
         ] {
             let connection = view.connection();
             let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();

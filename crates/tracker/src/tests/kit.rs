@@ -4,7 +4,7 @@ use contract::MESSAGES;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Batch, Event, Filter, Store, Summary, Timeline, View};
+use crate::{Batch, Event, Filter, Said, Store, Summary, Timeline, View};
 
 /// When the stories begin: 2026-11-21T10:00:00Z.
 pub const BEGIN_MS: i64 = 1_795_255_200_000;
@@ -26,7 +26,7 @@ impl Kit {
 
     /// Adds events in one batch; returns how many were new.
     pub fn add(&mut self, events: &[Event]) -> usize {
-        self.store.add(&Batch { events: events.to_vec(), ..Batch::default() }).unwrap().events
+        self.store.add(&Batch { events: said(events), ..Batch::default() }).unwrap().events
     }
 
     pub fn timeline(&self, order_id: &str) -> Timeline {
@@ -41,6 +41,20 @@ impl Kit {
     pub fn listed(&self, filter: &Filter) -> Vec<String> {
         self.list(filter).into_iter().map(|summary| summary.order_id).collect()
     }
+}
+
+/// Events as they come from the topics.
+pub fn said(events: &[Event]) -> Vec<Said<'static>> {
+    let said = |event: &Event| Said {
+        id: event.id.clone().into(),
+        kind: event.kind.clone().into(),
+        service: event.service.clone().into(),
+        cause: event.cause.clone().map(Into::into),
+        time_ms: event.time_ms,
+        order: event.order.clone().into(),
+        data: event.data.to_string().into(),
+    };
+    events.iter().map(said).collect()
 }
 
 /// The events of one order: each `(kind, cause)`, where the cause is the kind of an event before

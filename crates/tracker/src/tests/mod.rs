@@ -1,4 +1,5 @@
 mod causes;
+mod cost;
 pub(crate) mod kit;
 mod many;
 mod store;

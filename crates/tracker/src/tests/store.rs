@@ -2,7 +2,7 @@
 
 use runtime::LastRecord;
 
-use super::kit::{BEGIN_MS, Kit, completed, event, story};
+use super::kit::{BEGIN_MS, Kit, completed, event, said, story};
 use crate::{Added, Batch, Event, Filter, Position, Sequence, Store, View};
 
 fn position(partition: i32, next_offset: i64, fingerprint: Option<u32>) -> Position {
@@ -18,7 +18,7 @@ fn sequence(partition: i32, last: i64) -> Sequence {
 fn a_store_that_is_opened_again_knows_what_it_knew() {
     let mut kit = Kit::new();
     let batch = Batch {
-        events: completed("o"),
+        events: said(&completed("o")),
         positions: vec![position(0, 7, Some(u32::MAX)), position(1, 0, None)],
         sequences: vec![sequence(0, 7)],
         forget_before_ms: None,
@@ -38,7 +38,7 @@ fn a_store_that_is_opened_again_knows_what_it_knew() {
     assert_eq!(view.timeline("o", BEGIN_MS).unwrap(), Some(timeline.clone()));
 
     // Reading goes on: another order, and all of this one once more.
-    let events = [completed("p"), completed("o")].concat();
+    let events = said(&[completed("p"), completed("o")].concat());
     let positions = vec![position(0, 9, Some(0))];
     let batch = Batch { events, positions, sequences: vec![sequence(0, 9)], forget_before_ms: None };
     assert_eq!(store.add(&batch).unwrap(), Added { events: 11, forgotten: 0 });
@@ -52,7 +52,7 @@ fn a_store_that_is_opened_again_knows_what_it_knew() {
 fn forget_all_leaves_nothing() {
     let mut kit = Kit::new();
     let batch = Batch {
-        events: completed("o"),
+        events: said(&completed("o")),
         positions: vec![position(0, 7, None)],
         sequences: vec![sequence(0, 7)],
         forget_before_ms: None,
@@ -121,8 +121,11 @@ fn what_a_batch_forgets_grows_with_what_it_touches() {
     };
     kit.add(&orders("a", 0));
     kit.add(&orders("b", 0));
-    let batch =
-        Batch { events: orders("new", 9), forget_before_ms: Some(BEGIN_MS + 9000), ..Batch::default() };
+    let batch = Batch {
+        events: said(&orders("new", 9)),
+        forget_before_ms: Some(BEGIN_MS + 9000),
+        ..Batch::default()
+    };
     assert_eq!(kit.store.add(&batch).unwrap(), Added { events: 200, forgotten: 300 });
 }
 
@@ -143,7 +146,7 @@ fn a_view_on_another_thread_sees_what_is_added() {
             }
         })
     };
-    let batch = Batch { events: completed("o"), ..Batch::default() };
+    let batch = Batch { events: said(&completed("o")), ..Batch::default() };
     kit.store.add(&batch).unwrap();
     assert_eq!(reader.join().unwrap().events.len(), batch.events.len(), "the whole batch at once");
 }
