@@ -181,7 +181,7 @@ impl<'a> Decider<'a> {
     fn check_age(&self, origin: &Origin, hearing: &Hearing) -> Result<(), Undone> {
         let delivery = &hearing.delivery;
         let is_old = self.now_ms.saturating_sub(origin.time_ms) > self.retention_ms;
-        if delivery.opens && is_old && self.known(hearing).instance.is_none() {
+        if delivery.opens && is_old && self.instances[self.place(hearing)].instance.is_none() {
             let id = &delivery.instance;
             return Err(Undone::TooOld(format!("'{id}' is unknown, and this older than what is remembered")));
         }
@@ -189,7 +189,8 @@ impl<'a> Decider<'a> {
     }
 
     fn fire(&mut self, hearing: &Hearing, due: &DueTimer, cause: &Cause) -> Result<(), Undone> {
-        let Some(instance) = &self.known(hearing).instance else { return Ok(()) };
+        let place = self.place(hearing);
+        let Some(instance) = &self.instances[place].instance else { return Ok(()) };
         if instance.timer.as_ref() != Some(&due.timer) {
             return Ok(());
         }
@@ -197,7 +198,7 @@ impl<'a> Decider<'a> {
         let result = self.hear(hearing, cause);
         if !matches!(result, Err(Undone::Missing(_))) {
             self.counts.timers += 1;
-            let known = self.known_mut(hearing);
+            let known = &mut self.instances[place];
             if let Some(instance) = &mut known.instance
                 && instance.timer.as_ref() == Some(&due.timer)
             {
@@ -213,9 +214,10 @@ impl<'a> Decider<'a> {
     fn hear(&mut self, hearing: &Hearing, cause: &Cause) -> Result<(), Undone> {
         let service = self.service;
         let participant = &service.participants[hearing.participant];
-        let outcome = self.ask(participant, hearing)?;
+        let place = self.place(hearing);
+        let outcome = self.ask(participant, hearing, place)?;
         self.sayer.check(&outcome.said).map_err(Undone::Refused)?;
-        let is_known = outcome.next.is_some() || self.known(hearing).instance.is_some();
+        let is_known = outcome.next.is_some() || self.instances[place].instance.is_some();
         if matches!(outcome.timer, saga::Timer::Start(_)) && !is_known {
             return Err(Undone::Refused("a timer was started for what nothing is known of".to_owned()));
         }
@@ -223,12 +225,12 @@ impl<'a> Decider<'a> {
             let instance = &hearing.delivery.instance;
             tracing::debug!(service = service.name, instance, cause = %cause.id, why, "ignored");
         }
-        self.apply(participant.name, hearing, outcome, cause);
+        self.apply(participant.name, hearing, place, outcome, cause);
         Ok(())
     }
 
-    fn ask(&self, participant: &AnyParticipant, hearing: &Hearing) -> Result<Outcome, Undone> {
-        let state = self.known(hearing).instance.as_ref().map(|instance| instance.state.as_str());
+    fn ask(&self, participant: &AnyParticipant, hearing: &Hearing, place: usize) -> Result<Outcome, Undone> {
+        let state = self.instances[place].instance.as_ref().map(|instance| instance.state.as_str());
         let decide = || participant.decide(&hearing.delivery, state, &self.rows);
         // A participant that panics over one record must not stop the records behind it.
         match catch_unwind(AssertUnwindSafe(decide)) {
@@ -251,8 +253,15 @@ impl<'a> Decider<'a> {
         }
     }
 
-    fn apply(&mut self, participant: &'static str, hearing: &Hearing, outcome: Outcome, cause: &Cause) {
-        let known = self.known(hearing).instance.as_ref();
+    fn apply(
+        &mut self,
+        participant: &'static str,
+        hearing: &Hearing,
+        place: usize,
+        outcome: Outcome,
+        cause: &Cause,
+    ) {
+        let known = self.instances[place].instance.as_ref();
         let known = known.and_then(|instance| instance.correlation.as_deref());
         let correlation = known.or(cause.correlation.as_deref()).unwrap_or(&cause.id).to_owned();
         let is_correlated = known.is_some();
@@ -293,7 +302,7 @@ impl<'a> Decider<'a> {
         if outcome.next.is_some() || timer.is_some() {
             self.lane(cause.lane);
         }
-        let known = self.known_mut(hearing);
+        let known = &mut self.instances[place];
         if let Some((state, ended)) = outcome.next {
             // From the first that is said on, unless a record has brought one before; and not for
             // what ends at once, such as a cancellation of an order that is yet to be placed.
@@ -369,12 +378,9 @@ impl<'a> Decider<'a> {
         &mut changed.after
     }
 
-    fn known(&self, hearing: &Hearing) -> &Known {
-        &self.instances[self.places[hearing.participant][&hearing.delivery.instance]]
-    }
-
-    fn known_mut(&mut self, hearing: &Hearing) -> &mut Known {
-        &mut self.instances[self.places[hearing.participant][&hearing.delivery.instance]]
+    /// Where the instance stands among those that are known: all that the inputs may need were loaded.
+    fn place(&self, hearing: &Hearing) -> usize {
+        self.places[hearing.participant][&hearing.delivery.instance]
     }
 
     /// Ends the batch, with which partitions have been read so far, and of each lane named here the
@@ -407,6 +413,13 @@ impl<'a> Decider<'a> {
             })
             .collect();
         changes.lanes = self.lanes.into_values().collect();
+        for ChangedLane { lane, before, after, .. } in &changes.lanes {
+            assert!(before.sequence <= after.sequence, "invariant 4: lane {lane} counts on");
+            assert!(
+                before.next_place <= after.next_place,
+                "invariant 6: places of lane {lane} never go back"
+            );
+        }
         self.counts.batches = 1;
         Decided { changes, earliest_due_ms: self.earliest_due_ms, counts: self.counts }
     }

@@ -140,6 +140,11 @@ impl Lanes {
         self.lanes.get(&lane).map(|lane| lane.sequence)
     }
 
+    /// The place of the next record in a lane's outbox, if it is owned.
+    pub fn next_place(&self, lane: i32) -> Option<i64> {
+        self.lanes.get(&lane).map(|lane| lane.next_place)
+    }
+
     /// Becomes the owner of these lanes of topics that have so many partitions; returns how far they
     /// have come, and their outbox.
     ///

@@ -4,14 +4,14 @@
 //! Whatever goes wrong, the lanes start anew from the store. Real Kafka turns it on a thread, and the
 //! simulator step by step.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Error, Result};
 use tokio::sync::mpsc;
 
 use crate::{
     clock::Clock,
-    inbound::log::Log,
+    inbound::log::{Log, Place, Reported},
     kafka::checks::{self, Refusal},
     outbound::sink::{Sink, fitting},
     service::{
@@ -172,7 +172,7 @@ impl Turner {
         self.settle(running)?;
         self.lanes.runs(self.clock.now_ms())?;
         if !self.broker.is_lost() {
-            running.log.report_last(&self.lanes.reports(), report_limit);
+            running.log.report_last(&self.reports(&*running.log), report_limit);
         }
         Ok(())
     }
@@ -202,6 +202,10 @@ impl Turner {
     fn publish(&self, sink: &mut dyn Sink, records: Vec<Outgoing>) -> Result<()> {
         if records.is_empty() {
             return Ok(());
+        }
+        for record in &records {
+            let is_committed = self.lanes.next_place(record.lane).is_some_and(|next| record.place < next);
+            assert!(is_committed, "invariant 1: only what is committed is published");
         }
         let dead_letters = self.lanes.topology().dead_letters();
         sink.send(&fitting(records, self.broker.topic_settings(), dead_letters)?)
@@ -242,9 +246,24 @@ impl Turner {
             self.lanes.runs(self.clock.now_ms())?;
         }
         if std::mem::take(&mut running.has_unreported) {
-            running.log.report(&self.lanes.reports());
+            let reports = self.reports(&*running.log);
+            running.log.report(&reports);
         }
         Ok(())
+    }
+
+    /// How far the lanes have come in what is read.
+    fn reports(&self, log: &dyn Log) -> HashMap<Place, Reported> {
+        let mut reports = self.lanes.reports();
+        reports.retain(|place, report| {
+            let next = log.next().get(place);
+            assert!(
+                next.is_none_or(|next| report.offset <= *next),
+                "invariant 2: only what was read and committed is reported"
+            );
+            next.is_some()
+        });
+        reports
     }
 
     /// Looks whether it has become ready, or has been found unable to go on.
