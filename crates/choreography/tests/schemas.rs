@@ -68,7 +68,7 @@ fn readers(part: &str) -> String {
     let mut readers = Vec::new();
     for service in services(&Settings::default()) {
         for participant in &service.participants {
-            if participant.hears.iter().any(|ear| ear.kind == kind) {
+            if participant.hears.iter().any(|subscription| subscription.kind == kind) {
                 readers.push(format!("{} of the {} service", participant.name, service.name));
             }
         }

@@ -287,13 +287,21 @@ fn a_payment_authorized_that_can_not_be_used_is_rejected_as_unprocessable() {
 
 #[test]
 fn nothing_else_that_can_not_be_used_is_answered() {
-    let answered: Vec<_> = service().hears().filter(|ear| ear.answers_unusable).map(|ear| ear.kind).collect();
+    let answered: Vec<_> = service()
+        .hears()
+        .filter(|subscription| subscription.answers_unusable)
+        .map(|subscription| subscription.kind)
+        .collect();
     assert_eq!(answered, ["PaymentAuthorized"]);
 }
 
 #[test]
 fn only_order_placed_opens_an_order() {
-    let opening: Vec<_> = service().hears().filter(|ear| ear.opens).map(|ear| ear.kind).collect();
+    let opening: Vec<_> = service()
+        .hears()
+        .filter(|subscription| subscription.opens)
+        .map(|subscription| subscription.kind)
+        .collect();
     assert_eq!(opening, ["OrderPlaced"]);
 }
 

@@ -101,7 +101,11 @@ fn the_first_ending_counts() {
 
 #[test]
 fn nothing_that_can_not_be_used_is_answered_and_only_order_placed_opens_an_order() {
-    assert!(service().hears().all(|ear| !ear.answers_unusable));
-    let opening: Vec<_> = service().hears().filter(|ear| ear.opens).map(|ear| ear.kind).collect();
+    assert!(service().hears().all(|subscription| !subscription.answers_unusable));
+    let opening: Vec<_> = service()
+        .hears()
+        .filter(|subscription| subscription.opens)
+        .map(|subscription| subscription.kind)
+        .collect();
     assert_eq!(opening, ["OrderPlaced"]);
 }

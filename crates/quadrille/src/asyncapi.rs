@@ -8,11 +8,11 @@ use contract::{
     MESSAGES, SCHEMAS,
     topics::{DEAD_LETTERS, Description, descriptions},
 };
-use runtime::Topology;
+use runtime::Catalog;
 use saga::{Service, map::Map};
 use serde_json::{Map as Fields, Value, json};
 
-use crate::settings::topology;
+use crate::settings::catalog;
 
 const BINDING_VERSION: &str = "0.5.0";
 
@@ -22,8 +22,8 @@ const DEAD_LETTER: &str = "DeadLetter";
 /// The document of this choreography.
 pub fn document(map: &Map) -> Value {
     let settings = Settings::default();
-    let topology = topology(&settings);
-    let operations = services(&settings).into_iter().flat_map(|service| operations(&service, map, &topology));
+    let catalog = catalog(&settings);
+    let operations = services(&settings).into_iter().flat_map(|service| operations(&service, map, &catalog));
     json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -38,7 +38,7 @@ pub fn document(map: &Map) -> Value {
         "channels": Fields::from_iter(descriptions().iter().map(channel)),
         "operations": Fields::from_iter(operations),
         "components": {
-            "messages": messages(&topology),
+            "messages": messages(&catalog),
             "schemas": schemas(),
         },
     })
@@ -67,7 +67,7 @@ fn channel(topic: &Description) -> (String, Value) {
 }
 
 /// What a service receives from each topic that it reads, and sends to each that it writes to.
-fn operations(service: &Service, map: &Map, topology: &Topology) -> Vec<(String, Value)> {
+fn operations(service: &Service, map: &Map, catalog: &Catalog) -> Vec<(String, Value)> {
     let name = service.name;
     let says = |heard: &str| map.reaction(name, heard).map(|reaction| &reaction.says).into_iter().flatten();
     let mut operations = Vec::new();
@@ -82,12 +82,13 @@ fn operations(service: &Service, map: &Map, topology: &Topology) -> Vec<(String,
         // What the map says: by the type that is heard, what may be said because of it.
         operation["x-may-say"] = Fields::from_iter(kinds.iter().map(reaction)).into();
         operation["bindings"] = json!({"kafka": {
-            "groupId": {"type": "string", "const": topology.group(name)},
+            "groupId": {"type": "string", "const": catalog.group(name)},
             "bindingVersion": BINDING_VERSION,
         }});
         operations.push((format!("{name}.receive.{}", topic.name), operation));
     }
-    let said: BTreeSet<&str> = service.hears().flat_map(|ear| says(ear.kind)).copied().collect();
+    let said: BTreeSet<&str> =
+        service.hears().flat_map(|subscription| says(subscription.kind)).copied().collect();
     let said = said.into_iter().collect();
     let dead_letters = vec![DEAD_LETTER];
     for (topic, kinds, what) in
@@ -109,12 +110,12 @@ fn operation(action: &str, topic: &str, kinds: &[&str]) -> Value {
     })
 }
 
-fn messages(topology: &Topology) -> Value {
+fn messages(catalog: &Catalog) -> Value {
     let mut messages = Fields::new();
     for ((topic, kind), (_, schema)) in MESSAGES.into_iter().zip(SCHEMAS) {
         let schema = parsed(schema);
         // Anyone may write a command; the services leave nothing out of their events.
-        let is_event = topology.writer(topic).is_some();
+        let is_event = catalog.writer(topic).is_some();
         let always: &[&str] = if is_event {
             &["subject", "time", "dataschema", "sequence", "correlationid", "causationid", "data"]
         } else {

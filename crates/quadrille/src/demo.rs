@@ -249,7 +249,7 @@ impl Demo {
         let place = self.commands.write(&command, &id, now_ms()).await;
         let place = place.map_err(|_| anyhow!("the sandbox's broker does not take a command"))?;
         let (_, worker) = self.workers.get(&reader).context("the service that reads a command is stopped")?;
-        if !worker.vitals().has_read(command.topic, place.partition, place.offset, LIMIT).await {
+        if !worker.health().has_read(command.topic, place.partition, place.offset, LIMIT).await {
             return Err(anyhow!("the {reader} service does not read a command"));
         }
         Ok(())

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use choreography::Settings;
 use clap::ValueEnum;
 use runtime::{
-    Commands, Connection, KafkaSettings, Shutdown, Topology, Watch, Worker, WorkerSettings, now_ms,
+    Catalog, Commands, Connection, KafkaSettings, Shutdown, Watch, Worker, WorkerSettings, now_ms,
 };
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
@@ -18,7 +18,7 @@ use crate::{
     output,
     running::{Running, Started},
     sandbox::Sandbox,
-    settings::topology,
+    settings::catalog,
     signals::Signals,
     topics::apply_when_reachable,
     try_it,
@@ -90,7 +90,7 @@ pub async fn serve(serve: Serve, json: bool) -> Result<ExitCode> {
 /// What the services of a process share.
 pub struct Host {
     settings: Settings,
-    topology: Topology,
+    catalog: Catalog,
     kafka: KafkaSettings,
     watch: Watch,
     retention: Duration,
@@ -107,9 +107,9 @@ impl Host {
         known_as: &str,
         retention: Duration,
     ) -> Result<Self> {
-        let topology = topology(&settings);
-        let watch = Watch::start(&kafka, Connection::new(known_as), &topology)?;
-        Ok(Host { topology, settings, kafka, watch, retention })
+        let catalog = catalog(&settings);
+        let watch = Watch::start(&kafka, Connection::new(known_as), &catalog)?;
+        Ok(Host { catalog, settings, kafka, watch, retention })
     }
 
     /// Starts a service that takes part in the saga.
@@ -122,7 +122,7 @@ impl Host {
             .find(|service| service.name == name.to_string())
             .with_context(|| format!("there is no service {name}"))?;
         let settings = WorkerSettings { kafka: self.kafka.clone(), store, retention: self.retention };
-        Worker::start(service, self.topology.clone(), settings, self.watch.clone(), shutdown)
+        Worker::start(service, self.catalog.clone(), settings, self.watch.clone(), shutdown)
     }
 
     /// Starts the tracker.
@@ -131,7 +131,7 @@ impl Host {
     /// When its store can't be opened, or another process owns it.
     pub fn start_tracker(&self, store: PathBuf, shutdown: Shutdown) -> Result<Tracker> {
         let settings = TrackerSettings { kafka: self.kafka.clone(), store, retention: self.retention };
-        Tracker::start(self.topology.clone(), settings, self.watch.clone(), shutdown)
+        Tracker::start(self.catalog.clone(), settings, self.watch.clone(), shutdown)
     }
 
     /// A way to write commands, as `who`.
@@ -139,7 +139,7 @@ impl Host {
     /// # Errors
     /// When the settings for Kafka are not valid.
     pub fn commands(&self, who: &str) -> Result<Commands> {
-        Commands::new(&self.kafka, self.watch.connection().clone(), &self.topology, who)
+        Commands::new(&self.kafka, self.watch.connection().clone(), &self.catalog, who)
     }
 
     /// Runs services until a signal comes, or one can't go on; `announcement` is printed once they

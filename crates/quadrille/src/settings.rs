@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use choreography::Settings;
 use contract::{MESSAGES, topics::DEAD_LETTERS};
-use runtime::{KafkaSettings, Topology};
+use runtime::{Catalog, KafkaSettings};
 
 use crate::{
     cli::{HttpAccess, Kafka, Rules, ServiceName, Store, refuse_value},
@@ -143,9 +143,9 @@ pub fn without_secret(url: &str) -> String {
     }
 }
 
-/// The topology of the order saga.
-pub fn topology(settings: &Settings) -> Topology {
-    Topology::new("quadrille", DEAD_LETTERS, MESSAGES, &choreography::services(settings))
+/// The catalog of the order saga.
+pub fn catalog(settings: &Settings) -> Catalog {
+    Catalog::new("quadrille", DEAD_LETTERS, MESSAGES, &choreography::services(settings))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The engine, the same for every service: carries records between Kafka and participants, and
 //! commits state, outgoing records, timers and the Kafka position in one database transaction.
 //!
-//! It knows no order and no topic: those come with the [`saga::Service`] and the [`Topology`].
+//! It knows no order and no topic: those come with the [`saga::Service`] and the [`Catalog`].
 //! ARCHITECTURE.md at the root of the repository describes the lane and why it holds.
 
+mod catalog;
 mod clock;
 mod cloudevents;
 mod decide;
@@ -15,13 +16,13 @@ mod service;
 mod store;
 #[cfg(test)]
 mod tests;
-mod topology;
 
+pub use catalog::Catalog;
 pub use clock::now_ms;
 pub use cloudevents::{Envelope, Misread, rfc3339};
 pub use decide::dead_letters::Told;
-pub use inbound::follower::{Beginning, Follower};
-pub use inbound::intake::read;
+pub use inbound::classifier::read;
+pub use inbound::tail::{Beginning, Tail};
 pub use kafka::checks::{Found, Refusal};
 pub use kafka::lag::Lag;
 pub use kafka::topic_settings::{AllTopicSettings, TopicSettings};
@@ -29,10 +30,9 @@ pub use kafka::watch::Watch;
 pub use kafka::{Connection, KafkaSettings};
 pub use outbound::commands::{Commands, NotWritten, Place};
 pub use record::{Offsets, Record, partition_of};
-pub use service::requests::{Requests, Resolution, TooMany, What};
-pub use service::vitals::{Counts, Pulse, Trouble, Vitals};
+pub use service::health::{Counts, Health, HealthState, Trouble};
+pub use service::requests::{Action, Requests, Resolution, TooMany};
 pub use service::worker::{Shutdown, Worker, WorkerSettings};
 pub use store::{
     DeadLetter, DeadLetterFilter, Known, LastRecord, Lock, Position, Positions, Standing, StoreView,
 };
-pub use topology::Topology;

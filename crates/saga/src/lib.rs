@@ -79,4 +79,4 @@ pub use hears::{Hears, hears, hears_with_id, timer};
 pub use json::{MOST_NESTING, PlainJson, parse};
 pub use message::{Message, Said};
 pub use participant::{Participant, Rows, Step, Stop, Timer, ignore, to};
-pub use service::{AnyParticipant, Arrival, Delivery, Ear, Outcome, RowCache, Service};
+pub use service::{AnyParticipant, Arrival, Delivery, Outcome, RowCache, Service, Subscription};

@@ -228,12 +228,16 @@ impl Mapped {
     fn of(service: &Service) -> Self {
         let mut hears: Vec<Heard> = Vec::new();
         for participant in &service.participants {
-            let timer = participant.hears.iter().find(|ear| ear.topic.is_none()).map(|ear| ear.kind);
-            for ear in &participant.hears {
-                if !hears.iter().any(|h| h.kind == ear.kind) {
+            let timer = participant
+                .hears
+                .iter()
+                .find(|subscription| subscription.topic.is_none())
+                .map(|subscription| subscription.kind);
+            for subscription in &participant.hears {
+                if !hears.iter().any(|h| h.kind == subscription.kind) {
                     hears.push(Heard {
-                        kind: ear.kind,
-                        topic: ear.topic,
+                        kind: subscription.kind,
+                        topic: subscription.topic,
                         timer,
                         reaction: Reaction::default(),
                     });

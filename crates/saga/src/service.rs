@@ -35,14 +35,14 @@ impl Service {
     }
 
     /// Every message that any of its participants listens to.
-    pub fn hears(&self) -> impl Iterator<Item = &Ear> {
+    pub fn hears(&self) -> impl Iterator<Item = &Subscription> {
         self.participants.iter().flat_map(|p| &p.hears)
     }
 }
 
 /// What a participant listens to, as a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ear {
+pub struct Subscription {
     /// The message's type, or the timer's name.
     pub kind: &'static str,
     /// The message's topic; `None` for a timer.
@@ -113,7 +113,7 @@ pub struct AnyParticipant {
     /// [`Participant::NAME`].
     pub name: &'static str,
     /// What it listens to.
-    pub hears: Vec<Ear>,
+    pub hears: Vec<Subscription>,
     listen: Box<Listening>,
     decide: Box<Deciding>,
 }
@@ -124,7 +124,7 @@ impl AnyParticipant {
         let list = P::hears();
         let hears = list
             .iter()
-            .map(|h| Ear {
+            .map(|h| Subscription {
                 kind: h.kind,
                 topic: h.topic,
                 opens: h.opens,
@@ -341,13 +341,14 @@ mod tests {
     #[test]
     fn a_service_says_all_that_it_listens_to() {
         let service = Service::new("lamps", "lamps").with(Lamp);
-        let ear = |kind, topic, opens, answers_unusable| Ear { kind, topic, opens, answers_unusable };
+        let subscription =
+            |kind, topic, opens, answers_unusable| Subscription { kind, topic, opens, answers_unusable };
         assert_eq!(
             service.hears().cloned().collect::<Vec<_>>(),
             [
-                ear("Switched", Some("switches"), true, true),
-                ear("WentOut", Some("lamps"), false, false),
-                ear("BurntLongEnough", None, false, false),
+                subscription("Switched", Some("switches"), true, true),
+                subscription("WentOut", Some("lamps"), false, false),
+                subscription("BurntLongEnough", None, false, false),
             ]
         );
     }

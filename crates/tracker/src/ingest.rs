@@ -14,8 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use runtime::{
-    Counts, Follower, KafkaSettings, Lock, Positions, Record, Refusal, Shutdown, Topology, Vitals, Watch,
-    now_ms,
+    Catalog, Counts, Health, KafkaSettings, Lock, Positions, Record, Refusal, Shutdown, Tail, Watch, now_ms,
 };
 
 use crate::{Batch, Store, View, audit::Audit, reading};
@@ -56,7 +55,7 @@ pub struct Tracker {
 #[derive(Clone)]
 pub struct Handle {
     view: Arc<View>,
-    vitals: Vitals,
+    health: Health,
     gaps: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
@@ -67,8 +66,8 @@ impl Handle {
     }
 
     /// How it is.
-    pub fn vitals(&self) -> &Vitals {
-        &self.vitals
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// How many records their writers' numbers say are missing, by topic, since it was started.
@@ -83,7 +82,7 @@ impl Tracker {
     /// # Errors
     /// When the store can't be opened, or another process owns it.
     pub fn start(
-        topology: Topology,
+        catalog: Catalog,
         settings: TrackerSettings,
         watch: Watch,
         shutdown: Shutdown,
@@ -91,10 +90,10 @@ impl Tracker {
         let lock = Lock::take(&settings.store)?;
         let store = Store::open(&settings.store)?;
         let view = Arc::new(View::open(&settings.store)?);
-        let handle = Handle { view, vitals: Vitals::new(NAME), gaps: Arc::default() };
+        let handle = Handle { view, health: Health::new(NAME), gaps: Arc::default() };
         let (is_ready, ready) = channel();
         let run =
-            Run { _lock: lock, store, topology, settings, watch, shutdown, handle: handle.clone(), is_ready };
+            Run { _lock: lock, store, catalog, settings, watch, shutdown, handle: handle.clone(), is_ready };
         let thread = thread::Builder::new()
             .name(NAME.to_owned())
             .spawn(move || run.until_stopped())
@@ -127,7 +126,7 @@ impl Tracker {
 struct Run {
     _lock: Lock,
     store: Store,
-    topology: Topology,
+    catalog: Catalog,
     settings: TrackerSettings,
     watch: Watch,
     shutdown: Shutdown,
@@ -142,7 +141,7 @@ impl Run {
             if error.is::<Refusal>() {
                 return Err(error);
             }
-            self.handle.vitals.troubled(format!("{error:#}"), now_ms());
+            self.handle.health.troubled(format!("{error:#}"), now_ms());
             // When Kafka is away that has been said.
             if !self.watch.connection().is_lost() {
                 tracing::warn!("tracker: {error:#}: it starts anew");
@@ -155,10 +154,10 @@ impl Run {
     /// From the positions in the store until it is stopped or something goes wrong.
     fn follow(&mut self) -> Result<()> {
         let topics = contract::topics::ALL.map(|topic| topic.name).to_vec();
-        let group = self.topology.group(NAME);
+        let group = self.catalog.group(NAME);
         let connection = self.watch.connection().clone();
-        let mut follower = Follower::new(&self.settings.kafka, connection, &group, topics)?;
-        let begun = follower.begin(
+        let mut tail = Tail::new(&self.settings.kafka, connection, &group, topics)?;
+        let begun = tail.begin(
             self.store.meta("cluster")?.as_deref(),
             self.store.meta("topic_ids")?.as_deref(),
             &self.store.positions()?,
@@ -171,17 +170,17 @@ impl Run {
         self.store.set_meta("topic_ids", &begun.found.ids())?;
         let partitions = begun.found.partitions();
         let mut audit = Audit::of(&self.store.sequences()?);
-        let vitals = self.handle.vitals.clone();
-        vitals.started(&begun.start);
-        self.watch.follow(&vitals, begun.found);
+        let health = self.handle.health.clone();
+        health.started(&begun.start);
+        self.watch.follow(&health, begun.found);
         let mut reported = Instant::now();
         while !self.shutdown.is_asked() {
-            let (records, positions) = follower.take(MOST_WAIT)?;
-            if let Some(why) = vitals.refusal() {
+            let (records, positions) = tail.take(MOST_WAIT)?;
+            if let Some(why) = health.refusal() {
                 bail!(why);
             }
-            if !vitals.is_ready() && follower.has_heard_from_all() {
-                vitals.ready();
+            if !health.is_ready() && tail.has_heard_from_all() {
+                health.ready();
                 // Nobody may be waiting any more, on a later start.
                 let _ = self.is_ready.send(());
                 tracing::info!(service = NAME, "ready");
@@ -191,14 +190,14 @@ impl Run {
                 self.add(&records, positions, &mut audit, partitions)?;
                 if reported.elapsed() > REPORT_EVERY {
                     reported = Instant::now();
-                    follower.report(&vitals.pulse().positions);
+                    tail.report(&health.state().positions);
                 }
             }
             if (1..MANY).contains(&count) {
                 thread::sleep(GATHER);
             }
         }
-        follower.report(&vitals.pulse().positions);
+        tail.report(&health.state().positions);
         Ok(())
     }
 
@@ -212,7 +211,7 @@ impl Run {
         let mut batch = Batch::default();
         let mut missed = Vec::new();
         for record in records {
-            let Some(read) = reading::read(record, &self.topology, partitions) else { continue };
+            let Some(read) = reading::read(record, &self.catalog, partitions) else { continue };
             if let Some(sequence) = read.sequence
                 && let Some(missing) = audit.hear(&record.topic, record.partition, sequence)
             {
@@ -237,7 +236,7 @@ impl Run {
             let missing_of_topic = gaps.entry(record.topic.to_string()).or_default();
             *missing_of_topic = missing_of_topic.saturating_add(missing);
         }
-        self.handle.vitals.committed(positions, Counts { heard, batches: 1, ..Counts::default() });
+        self.handle.health.committed(positions, Counts { heard, batches: 1, ..Counts::default() });
         Ok(())
     }
 }

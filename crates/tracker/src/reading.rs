@@ -6,7 +6,7 @@ use contract::{
     Id, PlaceOrder,
     topics::{DEAD_LETTERS, INVENTORY_COMMANDS, PAYMENTS_COMMANDS},
 };
-use runtime::{Envelope, Record, Told, Topology, partition_of, read as understand};
+use runtime::{Catalog, Envelope, Record, Told, partition_of, read as understand};
 use saga::{Data, Message};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -29,33 +29,33 @@ pub struct Reading<'r> {
 }
 
 /// Reads a record; `None` for one that services could not use either. It is a dead letter then.
-pub fn read<'r>(record: &'r Record, topology: &Topology, partitions: i32) -> Option<Reading<'r>> {
+pub fn read<'r>(record: &'r Record, catalog: &Catalog, partitions: i32) -> Option<Reading<'r>> {
     if &*record.topic == DEAD_LETTERS {
         return Some(Reading { event: dead_letter(record), sequence: None });
     }
     let envelope = understand(record).ok()?;
-    let writer = topology.writer(&record.topic);
-    let is_writers = writer.is_some() && named(&envelope, topology) == writer;
+    let writer = catalog.writer(&record.topic);
+    let is_writers = writer.is_some() && named(&envelope, catalog) == writer;
     let sequence = envelope.sequence.filter(|_| is_writers).and_then(|n| i64::try_from(n).ok());
-    Some(Reading { sequence, event: event(record, envelope, topology, partitions) })
+    Some(Reading { sequence, event: event(record, envelope, catalog, partitions) })
 }
 
 /// The service of ours that a record names as its source.
-fn named<'e>(envelope: &'e Envelope, topology: &Topology) -> Option<&'e str> {
-    topology.named_in(envelope.source.as_deref()?)
+fn named<'e>(envelope: &'e Envelope, catalog: &Catalog) -> Option<&'e str> {
+    catalog.named_in(envelope.source.as_deref()?)
 }
 
 fn event<'r>(
     record: &'r Record,
     envelope: Envelope<'r>,
-    topology: &Topology,
+    catalog: &Catalog,
     partitions: i32,
 ) -> Option<Said<'r>> {
     let order = order_of(&envelope.data)?.into_owned();
     let order = Id::try_from(order).ok()?;
-    let writer = topology.writer(&record.topic);
-    let named = named(&envelope, topology);
-    let is_of_topic = topology.holds(&record.topic, &envelope.kind);
+    let writer = catalog.writer(&record.topic);
+    let named = named(&envelope, catalog);
+    let is_of_topic = catalog.holds(&record.topic, &envelope.kind);
     // What is on no topic where it belongs is a dead letter, unless a newer version of the writer said it.
     if !is_of_topic && (writer.is_none() || named != writer) {
         return None;

@@ -10,7 +10,7 @@ use rdkafka::{
     Message as _,
     consumer::{CommitMode, Consumer, StreamConsumer},
 };
-use runtime::{Commands, Connection, KafkaSettings, Topology, now_ms};
+use runtime::{Catalog, Commands, Connection, KafkaSettings, now_ms};
 use saga::{Message, Said, decode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -55,18 +55,18 @@ impl Adapter {
     pub fn new(
         kafka: &KafkaSettings,
         connection: Connection,
-        topology: &Topology,
+        catalog: &Catalog,
         provider: Provider,
     ) -> Result<Self> {
         let requests: StreamConsumer = kafka
             .client()
-            .set("group.id", topology.group("provider"))
+            .set("group.id", catalog.group("provider"))
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
             .create()
             .context("the Kafka consumer can't be made from the settings")?;
         requests.subscribe(&[AccountRequested::TOPIC])?;
-        let answers = Commands::new(kafka, connection, topology, "provider")?;
+        let answers = Commands::new(kafka, connection, catalog, "provider")?;
         Ok(Adapter { requests, answers, provider })
     }
 

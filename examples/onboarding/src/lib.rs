@@ -13,7 +13,7 @@ pub mod topics;
 
 use std::time::Duration;
 
-use runtime::Topology;
+use runtime::Catalog;
 use saga::{Message, Service};
 
 pub use billing::Seats;
@@ -49,11 +49,11 @@ pub fn services(rules: &Rules) -> [Service; 3] {
 }
 
 /// Who writes which topic, and what each holds.
-pub fn topology(rules: &Rules) -> Topology {
+pub fn catalog(rules: &Rules) -> Catalog {
     // The adapter is no service of ours, but it alone writes to its topic.
     let provider = Service::new("provider", AccountMade::TOPIC);
     let services = services(rules);
-    Topology::new("onboarding", topics::DEAD_LETTERS, types(), services.iter().chain([&provider]))
+    Catalog::new("onboarding", topics::DEAD_LETTERS, types(), services.iter().chain([&provider]))
 }
 
 /// Every type, with its topic.

@@ -3,7 +3,7 @@
 use std::{env, io, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
-use onboarding::{Rules, adapter::Adapter, provider::Provider, services, topics, topology};
+use onboarding::{Rules, adapter::Adapter, catalog, provider::Provider, services, topics};
 use runtime::{Connection, KafkaSettings, Shutdown, Watch, Worker, WorkerSettings};
 use tokio::{
     signal::{
@@ -24,18 +24,18 @@ async fn main() -> Result<()> {
     let kafka = KafkaSettings { bootstrap_servers: servers.clone(), ..KafkaSettings::default() };
     let connection = Connection::new(&servers);
     let (rules, shutdown) = (Rules::default(), Shutdown::default());
-    let topology = topology(&rules);
+    let catalog = catalog(&rules);
     topics::make_missing(&kafka).await?;
-    let watch = Watch::start(&kafka, connection.clone(), &topology)?;
+    let watch = Watch::start(&kafka, connection.clone(), &catalog)?;
 
     let mut workers = Vec::new();
     for service in services(&rules) {
         let store = folder.join(service.name).with_extension("db");
         let settings = WorkerSettings { kafka: kafka.clone(), store, retention: RETENTION };
-        let (topology, watch, shutdown) = (topology.clone(), watch.clone(), shutdown.clone());
-        workers.push(Worker::start(service, topology, settings, watch, shutdown)?);
+        let (catalog, watch, shutdown) = (catalog.clone(), watch.clone(), shutdown.clone());
+        workers.push(Worker::start(service, catalog, settings, watch, shutdown)?);
     }
-    let adapter = Adapter::new(&kafka, connection, &topology, Provider::default())?;
+    let adapter = Adapter::new(&kafka, connection, &catalog, Provider::default())?;
     if workers.iter().all(Worker::wait_until_ready) {
         println!("ready");
     }

@@ -26,7 +26,8 @@ pub fn false_events(scenario: &Scenario) -> Vec<Scenario> {
 /// service hears, since they change nothing, and the same twice, which is a repeat.
 pub fn pairs_of_false_events() -> Vec<Scenario> {
     let services = services(&Settings::default());
-    let is_heard = |said: &Said| services.iter().any(|s| s.hears().any(|ear| ear.kind == said.kind));
+    let is_heard =
+        |said: &Said| services.iter().any(|s| s.hears().any(|subscription| subscription.kind == said.kind));
     let one = with_each(&outcomes()[0], is_heard);
     let others = |(i, one)| with_each(one, is_heard).split_off(i + 1);
     one.iter().enumerate().flat_map(others).collect()

@@ -8,7 +8,7 @@ use axum::{
     http::request::Parts,
 };
 use contract::Id;
-use runtime::{Commands, Requests, StoreView, Vitals, Watch};
+use runtime::{Commands, Health, Requests, StoreView, Watch};
 use tokio::{
     sync::{Semaphore, watch},
     task::spawn_blocking,
@@ -27,7 +27,7 @@ pub struct Hosted {
     /// Which.
     pub name: ServiceName,
     /// How it is.
-    pub vitals: Vitals,
+    pub health: Health,
     /// A way to ask it for something.
     pub requests: Requests,
     /// What it knows.
@@ -41,7 +41,7 @@ impl Hosted {
     /// When the store can't be read.
     pub fn new(name: ServiceName, worker: &runtime::Worker, store: &std::path::Path) -> Result<Hosted> {
         let store = Arc::new(StoreView::open(store)?);
-        Ok(Hosted { name, vitals: worker.vitals(), requests: worker.requests(), store })
+        Ok(Hosted { name, health: worker.health(), requests: worker.requests(), store })
     }
 }
 
@@ -91,8 +91,8 @@ impl App {
     }
 
     /// How every service of this process is, the tracker included.
-    pub fn vitals(&self) -> impl Iterator<Item = &Vitals> {
-        self.services.iter().map(|hosted| &hosted.vitals).chain(self.tracker.iter().map(|t| t.vitals()))
+    pub fn health(&self) -> impl Iterator<Item = &Health> {
+        self.services.iter().map(|hosted| &hosted.health).chain(self.tracker.iter().map(|t| t.health()))
     }
 
     /// A service, if it is in this process.

@@ -39,7 +39,7 @@ pub struct Written {
 pub async fn write(app: &App, command: Said, id: &str, reader: ServiceName) -> Result<Written, Problem> {
     let too_many = || Problem::too_many("too many requests wait for Kafka: try again soon".to_owned());
     let reader = app.service(reader);
-    let read_before = reader.map(|reader| reader.vitals.positions_of(command.topic));
+    let read_before = reader.map(|reader| reader.health.positions_of(command.topic));
     let place = {
         let _room = app.room.try_acquire().map_err(|_| too_many())?;
         let topic = command.topic;
@@ -62,7 +62,7 @@ pub async fn write(app: &App, command: Said, id: &str, reader: ServiceName) -> R
         )));
     }
     let is_read = match reader {
-        Some(reader) => reader.vitals.has_read(topic, partition, offset, READ_LIMIT).await,
+        Some(reader) => reader.health.has_read(topic, partition, offset, READ_LIMIT).await,
         None => false,
     };
     Ok(Written { topic, partition, offset, is_read })

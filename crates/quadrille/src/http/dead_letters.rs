@@ -17,7 +17,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::ValueEnum;
 use jiff::Timestamp;
-use runtime::{DeadLetter, DeadLetterFilter, Resolution, Standing, TooMany, What, rfc3339};
+use runtime::{Action, DeadLetter, DeadLetterFilter, Resolution, Standing, TooMany, rfc3339};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -140,7 +140,7 @@ pub async fn list(
         }));
     }
     if let Some(service) = service
-        && !app.vitals().any(|vitals| vitals.service() == service.to_string())
+        && !app.health().any(|health| health.service() == service.to_string())
         && !app.is_at_a_peer(service)
     {
         return Err(Problem::not_found(format!(
@@ -192,12 +192,12 @@ pub async fn show(State(app): State<Arc<App>>, PathText(id): PathText) -> Result
 
 /// `POST /dead-letters/ID/redrive`.
 pub async fn redrive(State(app): State<Arc<App>>, PathText(id): PathText) -> Result<Json<Value>, Problem> {
-    resolve(&app, What::Redrive, id).await
+    resolve(&app, Action::Redrive, id).await
 }
 
 /// `POST /dead-letters/ID/discard`.
 pub async fn discard(State(app): State<Arc<App>>, PathText(id): PathText) -> Result<Json<Value>, Problem> {
-    resolve(&app, What::Discard, id).await
+    resolve(&app, Action::Discard, id).await
 }
 
 /// `POST /dead-letters/ID/edit` of `{"value" or "value_base64", "by"?}`.
@@ -223,10 +223,10 @@ pub async fn edit(
     if by.is_empty() || by.len() > MOST_NAME_BYTES {
         return Err(Problem::unusable(&format!("by: must have 1 to {MOST_NAME_BYTES} bytes")));
     }
-    resolve(&app, What::Edit { value, by }, id).await
+    resolve(&app, Action::Edit { value, by }, id).await
 }
 
-async fn resolve(app: &App, what: What, id: String) -> Result<Json<Value>, Problem> {
+async fn resolve(app: &App, what: Action, id: String) -> Result<Json<Value>, Problem> {
     let (hosted, _) = find(app, &id).await?;
     // The worker answers between two batches, or after it has started anew.
     let resolved = hosted.requests.ask(what, [id.clone()]).await;
@@ -244,7 +244,7 @@ pub async fn redrive_many(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Json<Vec<Value>>, Problem> {
-    resolve_many(&app, What::Redrive, "redrive", request).await
+    resolve_many(&app, Action::Redrive, "redrive", request).await
 }
 
 /// `POST /dead-letters/discard` of `{"ids"}`.
@@ -252,14 +252,14 @@ pub async fn discard_many(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Json<Vec<Value>>, Problem> {
-    resolve_many(&app, What::Discard, "discard", request).await
+    resolve_many(&app, Action::Discard, "discard", request).await
 }
 
 /// Tells what came of each, in the order in which they are asked for. What can't be done with some
 /// keeps nobody from the others.
 async fn resolve_many(
     app: &App,
-    what: What,
+    what: Action,
     verb: &str,
     request: Request<Body>,
 ) -> Result<Json<Vec<Value>>, Problem> {

@@ -21,11 +21,11 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> 
         Some("the process is stopping".to_owned())
     } else if app.watch.connection().is_lost() {
         Some(format!("Kafka at {} can't be reached", app.watch.connection().servers()))
-    } else if let Some(vitals) = app.vitals().find(|vitals| !vitals.is_ready()) {
-        let trouble = vitals.pulse().trouble.map(|trouble| format!(": {}", trouble.what));
+    } else if let Some(health) = app.health().find(|health| !health.is_ready()) {
+        let trouble = health.state().trouble.map(|trouble| format!(": {}", trouble.what));
         Some(format!(
             "the {} service does not take work yet{}",
-            vitals.service(),
+            health.service(),
             trouble.unwrap_or_default()
         ))
     } else {

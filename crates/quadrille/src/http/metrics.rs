@@ -129,16 +129,16 @@ async fn services(app: &App) -> Result<Registry, Problem> {
     let outbox = gauge("quadrille_outbox_records", "Records not known to be in Kafka yet.", labels);
     let reachable = gauge("quadrille_kafka_reachable", "Whether Kafka can be reached.", &[]);
     reachable.with_label_values::<&str>(&[]).set(i64::from(!app.watch.connection().is_lost()));
-    for vitals in app.vitals() {
-        let (service, pulse) = (vitals.service(), vitals.pulse());
-        let counts = pulse.counts;
+    for health in app.health() {
+        let (service, state) = (health.service(), health.state());
+        let counts = state.counts;
         let values =
             [counts.heard, counts.said, counts.newer, counts.dead_letters, counts.timers, counts.batches];
         for (counter, value) in counters.iter().zip(values) {
             counter.with_label_values(&[service]).inc_by(value);
         }
-        ready.with_label_values(&[service]).set(i64::from(pulse.is_ready));
-        let lanes: std::collections::BTreeSet<i32> = pulse.positions.keys().map(|(_, lane)| *lane).collect();
+        ready.with_label_values(&[service]).set(i64::from(state.is_ready));
+        let lanes: std::collections::BTreeSet<i32> = state.positions.keys().map(|(_, lane)| *lane).collect();
         for lane in lanes {
             if let Some(behind) = app.watch.lag(service, lane) {
                 lag.with_label_values(&[service, &lane.to_string()]).set(behind.records);
@@ -146,7 +146,7 @@ async fn services(app: &App) -> Result<Registry, Problem> {
         }
     }
     for hosted in app.services() {
-        let (service, store) = (hosted.vitals.service(), Arc::clone(&hosted.store));
+        let (service, store) = (hosted.health.service(), Arc::clone(&hosted.store));
         let ((count, oldest_ms), waiting) =
             read(move || Ok((store.dead_letter_count()?, store.outbox_length()?))).await?;
         kept.with_label_values(&[service]).set(count);

@@ -169,7 +169,7 @@ async fn wait_for_the_end(
     until: Instant,
 ) -> Result<Option<Found>, Problem> {
     let Some(service) = app.service(ServiceName::Order) else { return Ok(None) };
-    let mut changes = service.vitals.changes();
+    let mut changes = service.health.changes();
     let mut stopping = app.stopping.clone();
     loop {
         changes.mark_unchanged();

@@ -215,7 +215,7 @@ impl App {
     /// The services that are not here, and whose processes are known.
     pub fn at_peers(&self) -> impl Iterator<Item = ServiceName> {
         let here =
-            |service: &ServiceName| self.vitals().any(|vitals| vitals.service() == service.to_string());
+            |service: &ServiceName| self.health().any(|health| health.service() == service.to_string());
         self.peers.addresses.keys().copied().filter(move |service| !here(service))
     }
 }

@@ -15,16 +15,16 @@ use crate::http::{
 /// `GET /status`.
 pub async fn show(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
     let mut services = Vec::new();
-    for vitals in app.vitals() {
-        let pulse = vitals.pulse();
+    for health in app.health() {
+        let state = health.state();
         let mut lanes: BTreeMap<i32, BTreeMap<String, i64>> = BTreeMap::new();
-        for ((topic, lane), next) in pulse.positions {
+        for ((topic, lane), next) in state.positions {
             lanes.entry(lane).or_default().insert(topic, next);
         }
         let lanes: Vec<Value> = lanes
             .into_iter()
             .map(|(lane, positions)| {
-                let lag = app.watch.lag(vitals.service(), lane);
+                let lag = app.watch.lag(health.service(), lane);
                 json!({
                     "lane": lane,
                     "behind": lag.as_ref().map(|lag| lag.records),
@@ -33,15 +33,15 @@ pub async fn show(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
                 })
             })
             .collect();
-        let trouble = pulse.trouble.map(|t| json!({"what": t.what, "at": rfc3339(t.at_ms)}));
-        let store = app.services().iter().find(|hosted| hosted.vitals.service() == vitals.service());
+        let trouble = state.trouble.map(|t| json!({"what": t.what, "at": rfc3339(t.at_ms)}));
+        let store = app.services().iter().find(|hosted| hosted.health.service() == health.service());
         let dead_letters = match store.map(|hosted| Arc::clone(&hosted.store)) {
             Some(store) => read(move || store.dead_letter_count()).await?.0,
             None => 0,
         };
         services.push(json!({
-            "service": vitals.service(),
-            "state": if pulse.is_ready { "ready" } else { "starting" },
+            "service": health.service(),
+            "state": if state.is_ready { "ready" } else { "starting" },
             "trouble": trouble,
             "dead_letters": dead_letters,
             "lanes": lanes,

@@ -2,9 +2,9 @@
 
 use crate::{
     cloudevents::{TYPE_HEADER, peek_kind, rfc3339},
-    inbound::intake::MOST_BYTES,
+    inbound::classifier::MOST_BYTES,
     record::Record,
-    service::requests::What,
+    service::requests::Action,
     store::{DeadLetter, Outgoing, Standing},
 };
 
@@ -116,11 +116,11 @@ pub fn resolved(
     service: &str,
     letter: &DeadLetter,
     topic: &'static str,
-    what: &What,
+    what: &Action,
     at_ms: i64,
 ) -> Outgoing {
     let mut headers = where_and_why(service, letter, at_ms).to_vec();
-    if let What::Edit { value, by } = what {
+    if let Action::Edit { value, by } = what {
         headers.push(header("dlq-edited-by", by.clone()));
         headers.push((EDITED_VALUE_HEADER.to_owned(), Some(value.clone())));
     }
@@ -147,11 +147,11 @@ pub fn without_record(published: &Outgoing) -> Outgoing {
 }
 
 /// What has become of a dead letter with which this was done.
-pub fn done(what: &What) -> &'static str {
+pub fn done(what: &Action) -> &'static str {
     match what {
-        What::Redrive => "redriven",
-        What::Discard => "discarded",
-        What::Edit { .. } => "edited",
+        Action::Redrive => "redriven",
+        Action::Discard => "discarded",
+        Action::Edit { .. } => "edited",
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     say::Sayer,
 };
 use crate::{
-    service::{requests::What, vitals::Counts},
+    service::{health::Counts, requests::Action},
     store::{DeadLetter, DueTimer, Instance, Lane, Outgoing, Positions, Timer},
 };
 
@@ -349,7 +349,7 @@ impl<'a> Decider<'a> {
     }
 
     /// A dead letter is one no more, unless what follows makes it one again.
-    pub fn resolve(&mut self, letter: &DeadLetter, what: &What) {
+    pub fn resolve(&mut self, letter: &DeadLetter, what: &Action) {
         let topic = self.sayer.dead_letters();
         self.put_out(dead_letters::resolved(self.service.name, letter, topic, what, self.now_ms));
         self.changes.resolved.push(letter.id.clone());

@@ -12,7 +12,7 @@ use saga::{Arrival, Delivery, Service};
 use super::{cause::Cause, say::Sayer};
 use crate::{
     cloudevents::Envelope,
-    inbound::intake::{Intake, Taken},
+    inbound::classifier::{Classified, Classifier},
     record::{Record, partition_of},
     store::{DueTimer, Outgoing},
 };
@@ -29,7 +29,7 @@ pub struct Inputs<'r> {
     /// How many records were skipped that are of a type which a newer version has.
     pub newer: u64,
     service: &'r Service,
-    intake: &'r Intake,
+    classifier: &'r Classifier,
     sayer: &'r Sayer<'r>,
     partitions: i32,
 }
@@ -74,9 +74,14 @@ pub struct Hearing {
 
 impl<'r> Inputs<'r> {
     /// None yet.
-    pub fn new(service: &'r Service, intake: &'r Intake, sayer: &'r Sayer<'r>, partitions: i32) -> Self {
+    pub fn new(
+        service: &'r Service,
+        classifier: &'r Classifier,
+        sayer: &'r Sayer<'r>,
+        partitions: i32,
+    ) -> Self {
         let (origins, tasks) = (Vec::new(), VecDeque::new());
-        Inputs { origins, tasks, newer: 0, service, intake, sayer, partitions }
+        Inputs { origins, tasks, newer: 0, service, classifier, sayer, partitions }
     }
 
     /// Adds a record as it comes out of a topic, or anew out of the dead letters, where it was put at
@@ -90,18 +95,18 @@ impl<'r> Inputs<'r> {
             refused_first_ms,
             refusal: None,
         };
-        let (origin, tasks) = match self.intake.take(record) {
-            Taken::Skipped => return None,
-            Taken::Newer(kind) => {
+        let (origin, tasks) = match self.classifier.classify(record) {
+            Classified::Skipped => return None,
+            Classified::Newer(kind) => {
                 let kind: String = kind.escape_debug().take(MOST_SHOWN).collect();
                 tracing::info!(service = self.service.name, kind, "skipped: a newer version's type");
                 self.newer += 1;
                 return None;
             }
-            Taken::Unusable(misread) => {
+            Classified::Unusable(misread) => {
                 (unread(misread.kind.map(Cow::Owned)), vec![Task::Refuse(misread.reason)])
             }
-            Taken::Heard(envelope) => {
+            Classified::Heard(envelope) => {
                 let (tasks, is_at_home) = self.of_envelope(record, &envelope);
                 let origin = match is_at_home {
                     // Elsewhere nobody waits for it.

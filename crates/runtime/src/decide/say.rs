@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::cause::{Cause, traceparent};
 use crate::{
+    catalog::Catalog,
     cloudevents::{self, CONTENT_TYPE, CONTENT_TYPE_HEADER, Envelope, Structured, TYPE_HEADER},
     kafka::topic_settings::AllTopicSettings,
     record::Record,
     store::Outgoing,
-    topology::Topology,
 };
 
 /// What the envelope may add to the data of a record that is published: its attributes, escaped.
@@ -21,7 +21,7 @@ const SOMEONE: &str = "someone";
 /// Says what one service says, at one time.
 pub struct Sayer<'a> {
     service: &'a Service,
-    topology: &'a Topology,
+    catalog: &'a Catalog,
     topic_settings: &'a AllTopicSettings,
     /// The service's source.
     pub source: String,
@@ -32,22 +32,22 @@ impl<'a> Sayer<'a> {
     /// Of this service, at this time in milliseconds since 1970.
     pub fn new(
         service: &'a Service,
-        topology: &'a Topology,
+        catalog: &'a Catalog,
         topic_settings: &'a AllTopicSettings,
         now_ms: i64,
     ) -> Self {
-        let (source, now) = (topology.source(service.name), cloudevents::rfc3339(now_ms));
-        Sayer { service, topology, topic_settings, source, now }
+        let (source, now) = (catalog.source(service.name), cloudevents::rfc3339(now_ms));
+        Sayer { service, catalog, topic_settings, source, now }
     }
 
     /// Whether a topic holds commands, which anyone may write.
     pub fn is_for_commands(&self, topic: &str) -> bool {
-        self.topology.writer(topic).is_none()
+        self.catalog.writer(topic).is_none()
     }
 
     /// The topic for records that could not be used.
     pub fn dead_letters(&self) -> &'static str {
-        self.topology.dead_letters()
+        self.catalog.dead_letters()
     }
 
     /// Whether the service may say all of this, and Kafka will take it.
@@ -86,7 +86,7 @@ impl<'a> Sayer<'a> {
             subject: &said.key,
             time: &self.now,
             datacontenttype: "application/json",
-            dataschema: Some(&self.topology.schema(said.kind)),
+            dataschema: Some(&self.catalog.schema(said.kind)),
             sequence: Some(&sequence.to_string()),
             correlationid: Some(correlation),
             causationid: Some(&cause.id),
@@ -107,7 +107,7 @@ impl<'a> Sayer<'a> {
         key: &str,
         home: i32,
     ) -> Result<Outgoing, String> {
-        let source = envelope.source.clone().unwrap_or_else(|| self.topology.source(SOMEONE).into());
+        let source = envelope.source.clone().unwrap_or_else(|| self.catalog.source(SOMEONE).into());
         let data = to_raw_value(&envelope.data.value())
             .map_err(|error| format!("it can't be forwarded: {error}"))?;
         let value = Structured {

@@ -32,7 +32,7 @@ pub struct Reported {
     pub sequence: i64,
 }
 
-/// The topics that a service, or a follower, reads.
+/// The topics that a service, or a tail, reads.
 pub trait Log {
     /// What there is of these topics.
     ///

@@ -1,5 +1,5 @@
 //! What comes in: records, what they are to a service, and reading for those who only read.
 
-pub mod follower;
-pub mod intake;
+pub mod classifier;
 pub mod log;
+pub mod tail;

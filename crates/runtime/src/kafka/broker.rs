@@ -9,7 +9,7 @@ use super::{
 use crate::{
     inbound::log::Log,
     outbound::sink::Sink,
-    service::{broker::Broker, vitals::Vitals},
+    service::{broker::Broker, health::Health},
 };
 
 /// One Kafka, watched for all services of a process.
@@ -47,7 +47,7 @@ impl Broker for Kafka {
         self.watch.connection().is_lost()
     }
 
-    fn watch(&self, vitals: &Vitals, found: Found) {
-        self.watch.follow(vitals, found);
+    fn watch(&self, health: &Health, found: Found) {
+        self.watch.follow(health, found);
     }
 }

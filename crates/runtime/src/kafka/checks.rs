@@ -137,9 +137,9 @@ fn are_missing(topics: &[&str]) -> String {
 /// [`Refusal`] when a topic is missing, has another number of partitions, or was made anew; others
 /// when Kafka does not answer.
 pub fn topics(lanes: &Lanes, log: &dyn Log) -> Result<Found> {
-    let read = lanes.intake().topics();
+    let read = lanes.classifier().topics();
     let mut needed = read.clone();
-    needed.extend([lanes.service_topic(), lanes.topology().dead_letters()]);
+    needed.extend([lanes.service_topic(), lanes.catalog().dead_letters()]);
     needed.sort_unstable();
     needed.dedup();
     let found = shared(&needed, log)?.read(&read);
@@ -205,7 +205,7 @@ pub fn starting_offsets(
     remember(lanes, "service", name, |known| {
         format!("its store is that of the {known} service: use another file")
     })?;
-    let all = places(&lanes.intake().topics(), lanes.owned());
+    let all = places(&lanes.classifier().topics(), lanes.owned());
     let lows = log.beginnings(&all)?;
     let ends = log.ends(&all)?;
     let known: HashMap<(String, i32), &Position> =
@@ -332,7 +332,7 @@ fn check_reported(lanes: &Lanes, log: &dyn Log, start: &Offsets, is_new: bool) -
                 "its store is {what}: it has read {topic}[{partition}] up to offset {next} and said {said} records there, \
                  and Kafka was told {offset} and {sequence}; use the store that was used last (--data-dir), or, to handle \
                  everything again and say it a second time, delete the consumer group {group}",
-                group = lanes.topology().group(lanes.name()),
+                group = lanes.catalog().group(lanes.name()),
             ));
         }
     }

@@ -159,7 +159,7 @@ impl Sink for KafkaSink {
 
     fn acknowledged(&mut self) -> Result<Vec<(i32, i64)>> {
         self.check()?;
-        Ok(self.deliveries.lock().in_flight.news())
+        Ok(self.deliveries.lock().in_flight.acknowledged())
     }
 
     fn flush(&mut self, limit: Duration) -> usize {

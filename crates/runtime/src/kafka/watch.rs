@@ -19,14 +19,14 @@ use rdkafka::{
 };
 
 use crate::{
+    catalog::Catalog,
     clock::now_ms,
     kafka::checks::Found,
     kafka::lag::{Lag, lags},
     kafka::topic_settings::AllTopicSettings,
     kafka::{Connection, KafkaSettings},
     record::Offsets,
-    service::vitals::Vitals,
-    topology::Topology,
+    service::health::Health,
 };
 
 /// How often Kafka is asked.
@@ -57,7 +57,7 @@ struct Inner {
 
 /// A service, and how it was when it was looked at last.
 struct Watched {
-    vitals: Vitals,
+    health: Health,
     found: Found,
     /// How many times in a row its topics were not what its start found.
     doubts: u32,
@@ -69,14 +69,14 @@ impl Watch {
     ///
     /// # Errors
     /// When the settings are not valid, or there is no thread.
-    pub fn start(kafka: &KafkaSettings, connection: Connection, topology: &Topology) -> Result<Watch> {
-        let config = kafka.consumer(&topology.group("watch"));
+    pub fn start(kafka: &KafkaSettings, connection: Connection, catalog: &Catalog) -> Result<Watch> {
+        let config = kafka.consumer(&catalog.group("watch"));
         let consumer = BaseConsumer::from_config_and_context(&config, connection.clone())
             .context("the Kafka consumer can't be made from the settings")?;
         let watch = Watch(Arc::new(Inner {
             kafka: kafka.clone(),
             connection,
-            topics: topology.topics(),
+            topics: catalog.topics(),
             consumer,
             settings: AllTopicSettings::default(),
             settings_asked: Mutex::default(),
@@ -121,9 +121,9 @@ impl Watch {
     }
 
     /// A service has started, and found this: should it change, the service hears that it can't go on.
-    pub fn follow(&self, vitals: &Vitals, found: Found) {
-        let watched = Watched { vitals: vitals.clone(), found, doubts: 0, lags: HashMap::new() };
-        self.0.services().insert(vitals.service(), watched);
+    pub fn follow(&self, health: &Health, found: Found) {
+        let watched = Watched { health: health.clone(), found, doubts: 0, lags: HashMap::new() };
+        self.0.services().insert(health.service(), watched);
     }
 }
 
@@ -157,7 +157,7 @@ impl Inner {
                 Some(difference) => {
                     watched.doubts += 1;
                     if watched.doubts >= SURE_AFTER {
-                        watched.vitals.refuse(difference, now_ms());
+                        watched.health.refuse(difference, now_ms());
                     }
                 }
             }
@@ -170,7 +170,7 @@ impl Inner {
         let next: HashMap<&'static str, Offsets> = self
             .services()
             .iter()
-            .map(|(service, watched)| (*service, watched.vitals.pulse().positions))
+            .map(|(service, watched)| (*service, watched.health.state().positions))
             .collect();
         let mut list = TopicPartitionList::new();
         let mut places: Vec<&(String, i32)> = next.values().flat_map(HashMap::keys).collect();

@@ -16,9 +16,9 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::{
+    catalog::Catalog,
     cloudevents::{self, CONTENT_TYPE, CONTENT_TYPE_HEADER, Structured, TYPE_HEADER},
     kafka::{Connection, KafkaSettings},
-    topology::Topology,
 };
 
 /// How long Kafka may take to have a command for sure.
@@ -57,12 +57,12 @@ impl Commands {
     pub fn new(
         settings: &KafkaSettings,
         connection: Connection,
-        topology: &Topology,
+        catalog: &Catalog,
         who: &str,
     ) -> Result<Self> {
         let mut config = settings.client();
         config
-            .set("client.id", topology.group(who))
+            .set("client.id", catalog.group(who))
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", WRITE_LIMIT.as_millis().to_string())
@@ -73,7 +73,7 @@ impl Commands {
             .set("compression.type", "lz4");
         let producer = FutureProducer::from_config_and_context(&config, connection)
             .context("the Kafka producer can't be made from the settings")?;
-        Ok(Commands { producer, source: topology.source(who) })
+        Ok(Commands { producer, source: catalog.source(who) })
     }
 
     /// Writes a command as the record `id`; returns where it stands once Kafka has it safely.

@@ -38,16 +38,16 @@ impl InFlight {
     }
 
     /// Of which lanes all records up to which place have arrived, where that is news.
-    pub fn news(&mut self) -> Vec<(i32, i64)> {
-        let mut news = Vec::new();
+    pub fn acknowledged(&mut self) -> Vec<(i32, i64)> {
+        let mut acknowledged = Vec::new();
         for (lane, of_lane) in &mut self.lanes {
             let arrived = of_lane.waiting.first().map_or(of_lane.last, |first| first - 1);
             if arrived > of_lane.told {
                 of_lane.told = arrived;
-                news.push((*lane, arrived));
+                acknowledged.push((*lane, arrived));
             }
         }
-        news
+        acknowledged
     }
 }
 
@@ -61,17 +61,21 @@ mod tests {
         for (lane, place) in [(0, 7), (0, 8), (2, 1), (0, 9)] {
             in_flight.sent(lane, place);
         }
-        assert_eq!((in_flight.news(), in_flight.count()), (vec![(0, 6)], 4), "what stood before is there");
+        assert_eq!(
+            (in_flight.acknowledged(), in_flight.count()),
+            (vec![(0, 6)], 4),
+            "what stood before is there"
+        );
         in_flight.arrived(0, 8);
-        assert_eq!(in_flight.news(), [], "the one before it is not there");
+        assert_eq!(in_flight.acknowledged(), [], "the one before it is not there");
         in_flight.arrived(2, 1);
-        assert_eq!(in_flight.news(), [(2, 1)], "lanes do not wait for each other");
+        assert_eq!(in_flight.acknowledged(), [(2, 1)], "lanes do not wait for each other");
         in_flight.arrived(0, 7);
-        assert_eq!((in_flight.news(), in_flight.count()), (vec![(0, 8)], 1));
+        assert_eq!((in_flight.acknowledged(), in_flight.count()), (vec![(0, 8)], 1));
         in_flight.arrived(0, 7);
         in_flight.arrived(0, 9);
-        assert_eq!((in_flight.news(), in_flight.count()), (vec![(0, 9)], 0));
-        assert_eq!(in_flight.news(), []);
+        assert_eq!((in_flight.acknowledged(), in_flight.count()), (vec![(0, 9)], 0));
+        assert_eq!(in_flight.acknowledged(), []);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     inbound::log::Log,
     kafka::{checks::Found, topic_settings::AllTopicSettings},
     outbound::sink::Sink,
-    service::vitals::Vitals,
+    service::health::Health,
 };
 
 /// Where logs and sinks come from.
@@ -34,5 +34,5 @@ pub trait Broker: Send {
     fn is_lost(&self) -> bool;
 
     /// Watches what a start has found: should it change, the service hears that it can't go on.
-    fn watch(&self, vitals: &Vitals, found: Found);
+    fn watch(&self, health: &Health, found: Found);
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use saga::Service;
 
 use crate::{
+    catalog::Catalog,
     decide::{
         changes::{ChangedLane, Changes},
         dead_letters,
@@ -18,17 +19,16 @@ use crate::{
         say::Sayer,
     },
     inbound::{
-        intake::{Intake, Taken},
+        classifier::{Classified, Classifier},
         log::{Place, Reported},
     },
     kafka::topic_settings::AllTopicSettings,
     record::{Offsets, Record},
     service::{
-        requests::{Resolution, What},
-        vitals::Counts,
+        health::Counts,
+        requests::{Action, Resolution},
     },
     store::{DeadLetter, DueTimer, Lane, Outgoing, Position, Positions, Store, Transaction},
-    topology::Topology,
 };
 
 /// How many dead letters are resolved in one transaction at most: records wait behind it.
@@ -69,8 +69,8 @@ const RAN_MS: &str = "ran_ms";
 /// The lanes of one service, and their store.
 pub struct Lanes {
     service: Service,
-    topology: Topology,
-    intake: Intake,
+    catalog: Catalog,
+    classifier: Classifier,
     topic_settings: AllTopicSettings,
     retention: Duration,
     store: Box<dyn Store>,
@@ -84,13 +84,13 @@ pub struct Lanes {
 impl Lanes {
     /// The lanes of a service, none of which is owned yet. Ended instances are remembered for
     /// `retention`.
-    pub fn new(service: Service, topology: Topology, retention: Duration, store: Box<dyn Store>) -> Self {
-        let intake = Intake::new(&service, topology.clone());
+    pub fn new(service: Service, catalog: Catalog, retention: Duration, store: Box<dyn Store>) -> Self {
+        let classifier = Classifier::new(&service, catalog.clone());
         let topic_settings = AllTopicSettings::default();
         Lanes {
             service,
-            topology,
-            intake,
+            catalog,
+            classifier,
             topic_settings,
             retention,
             store,
@@ -115,14 +115,14 @@ impl Lanes {
         self.service.topic
     }
 
-    /// The topology that the service is part of.
-    pub fn topology(&self) -> &Topology {
-        &self.topology
+    /// The catalog that the service is part of.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// What the service listens to.
-    pub fn intake(&self) -> &Intake {
-        &self.intake
+    pub fn classifier(&self) -> &Classifier {
+        &self.classifier
     }
 
     /// The store.
@@ -242,8 +242,8 @@ impl Lanes {
     /// When the store can't be used, or a lane has another owner. Nothing has happened then, as
     /// far as can be told: the lanes are to be taken over anew.
     pub fn handle(&mut self, batch: Batch, now_ms: i64) -> Result<Done> {
-        let sayer = Sayer::new(&self.service, &self.topology, &self.topic_settings, now_ms);
-        let mut inputs = Inputs::new(&self.service, &self.intake, &sayer, self.partitions);
+        let sayer = Sayer::new(&self.service, &self.catalog, &self.topic_settings, now_ms);
+        let mut inputs = Inputs::new(&self.service, &self.classifier, &sayer, self.partitions);
         for record in &batch.records {
             inputs.add_record(record, None);
         }
@@ -282,12 +282,12 @@ impl Lanes {
     ///
     /// # Errors
     /// As [`Lanes::handle`].
-    pub fn resolve(&mut self, what: &What, ids: &mut VecDeque<String>, now_ms: i64) -> Result<Resolved> {
-        let sayer = Sayer::new(&self.service, &self.topology, &self.topic_settings, now_ms);
+    pub fn resolve(&mut self, what: &Action, ids: &mut VecDeque<String>, now_ms: i64) -> Result<Resolved> {
+        let sayer = Sayer::new(&self.service, &self.catalog, &self.topic_settings, now_ms);
         let retention_ms = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
         let mut decider = Decider::new(&self.service, &sayer, retention_ms, &self.lanes, now_ms);
         let mut transaction = self.store.begin()?;
-        let most = if matches!(what, What::Edit { .. }) { 1 } else { MOST_AT_ONCE };
+        let most = if matches!(what, Action::Edit { .. }) { 1 } else { MOST_AT_ONCE };
         let mut resolutions = Vec::new();
         let mut bytes = 0;
         while resolutions.len() < most
@@ -301,36 +301,36 @@ impl Lanes {
             };
             bytes += dead_letters::record(&letter).size();
             let refusal = match (what, letter.is_whole) {
-                (What::Discard, _) => {
+                (Action::Discard, _) => {
                     decider.resolve(&letter, what);
                     None
                 }
-                (What::Redrive | What::Edit { .. }, false) => {
+                (Action::Redrive | Action::Edit { .. }, false) => {
                     resolutions.push((id, Resolution::NotKept));
                     continue;
                 }
-                (What::Redrive | What::Edit { .. }, true) => {
-                    let record = match redriven(&letter, what, &self.intake, self.service.name) {
+                (Action::Redrive | Action::Edit { .. }, true) => {
+                    let record = match redriven(&letter, what, &self.classifier, self.service.name) {
                         Ok(record) => record,
                         Err(why) => {
                             return Ok((vec![(id, Resolution::RefusedAgain(why))], None));
                         }
                     };
                     decider.resolve(&letter, what);
-                    let mut inputs = Inputs::new(&self.service, &self.intake, &sayer, self.partitions);
+                    let mut inputs = Inputs::new(&self.service, &self.classifier, &sayer, self.partitions);
                     let origin = inputs.add_record(&record, Some(letter.at_ms));
                     decide(&self.service, &mut decider, &mut inputs, &mut *transaction)?;
                     origin.and_then(|origin| inputs.origins[origin].refusal.take())
                 }
             };
             let resolution = match (what, refusal) {
-                (What::Discard, _) => Resolution::Discarded,
-                (What::Redrive | What::Edit { .. }, None) => Resolution::Handled,
+                (Action::Discard, _) => Resolution::Discarded,
+                (Action::Redrive | Action::Edit { .. }, None) => Resolution::Handled,
                 // Nothing is committed: the record stays what it was before it was edited.
-                (What::Edit { .. }, Some(why)) => {
+                (Action::Edit { .. }, Some(why)) => {
                     return Ok((vec![(id, Resolution::RefusedAgain(why))], None));
                 }
-                (What::Redrive, Some(why)) => Resolution::RefusedAgain(why),
+                (Action::Redrive, Some(why)) => Resolution::RefusedAgain(why),
             };
             let done = dead_letters::done(what);
             tracing::info!(service = self.service.name, id = letter.id, "dead letter {done}");
@@ -346,11 +346,16 @@ impl Lanes {
 ///
 /// # Errors
 /// Why that would come to nothing: an edited value that nobody listens to.
-fn redriven(letter: &DeadLetter, what: &What, intake: &Intake, service: &str) -> Result<Record, String> {
+fn redriven(
+    letter: &DeadLetter,
+    what: &Action,
+    classifier: &Classifier,
+    service: &str,
+) -> Result<Record, String> {
     let mut record = dead_letters::record(letter);
-    if let What::Edit { value, .. } = what {
+    if let Action::Edit { value, .. } = what {
         record.value = Some(value.clone());
-        if matches!(intake.take(&record), Taken::Skipped | Taken::Newer(_)) {
+        if matches!(classifier.classify(&record), Classified::Skipped | Classified::Newer(_)) {
             return Err(format!("of {} the {service} service would skip this", record.topic));
         }
     }

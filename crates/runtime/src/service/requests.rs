@@ -15,7 +15,7 @@ const MOST_WAITING: usize = 64;
 
 /// Something to be done with dead letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum Action {
     /// Handle the record as if it had just arrived.
     Redrive,
     /// Forget it.
@@ -50,7 +50,7 @@ pub struct TooMany;
 
 /// A request that a worker has received.
 pub(crate) struct Request {
-    pub what: What,
+    pub what: Action,
     /// The ids of those with which it is still to be done.
     pub dead_letters: VecDeque<String>,
     /// Told after each transaction what came of those in it.
@@ -77,7 +77,7 @@ impl Requests {
     /// [`TooMany`].
     pub async fn ask(
         &self,
-        what: What,
+        what: Action,
         dead_letters: impl IntoIterator<Item = String>,
     ) -> Result<HashMap<String, Resolution>, TooMany> {
         let (answer, mut answers) = mpsc::unbounded_channel();

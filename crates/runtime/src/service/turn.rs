@@ -16,10 +16,10 @@ use crate::{
     outbound::sink::{Sink, fitting},
     service::{
         broker::Broker,
+        health::Health,
         lanes::{Batch, Done, Lanes},
         requests::Request,
         timers::Timers,
-        vitals::Vitals,
     },
     store::{Outgoing, Positions},
 };
@@ -34,7 +34,7 @@ pub struct Turner {
     lanes: Lanes,
     broker: Box<dyn Broker>,
     clock: Box<dyn Clock>,
-    vitals: Vitals,
+    health: Health,
     requested: mpsc::Receiver<Request>,
     /// What is being done of that, in parts.
     asked: Option<Request>,
@@ -62,7 +62,7 @@ impl Turner {
         lanes: Lanes,
         broker: Box<dyn Broker>,
         clock: Box<dyn Clock>,
-        vitals: Vitals,
+        health: Health,
         requested: mpsc::Receiver<Request>,
     ) -> Self {
         let lanes = lanes.within(broker.topic_settings().clone());
@@ -72,7 +72,7 @@ impl Turner {
             lanes,
             broker,
             clock,
-            vitals,
+            health,
             requested,
             asked: None,
             is_running: false,
@@ -94,7 +94,7 @@ impl Turner {
 
     /// Something went wrong: nothing in memory counts any more. Returns whether it was running.
     pub fn in_trouble(&mut self, error: &Error) -> bool {
-        self.vitals.troubled(format!("{error:#}"), self.clock.now_ms());
+        self.health.troubled(format!("{error:#}"), self.clock.now_ms());
         // Whoever asked before the trouble is told that the rest is not done.
         self.asked = None;
         std::mem::take(&mut self.is_running)
@@ -106,7 +106,7 @@ impl Turner {
     /// # Errors
     /// [`Refusal`] when the store does not belong to these topics; others when something does not answer.
     pub fn start(&mut self) -> Result<Running> {
-        let group = self.lanes.topology().group(self.lanes.name());
+        let group = self.lanes.catalog().group(self.lanes.name());
         let mut log = self.broker.log(&group)?;
         let found = checks::topics(&self.lanes, &*log)?;
         self.broker.learn_topic_settings();
@@ -118,12 +118,12 @@ impl Turner {
         self.lanes.begin_at(&start, &positions)?;
         self.lanes.runs(now_ms)?;
         log.start(start.clone())?;
-        let mut sink = self.broker.sink(&group, &self.lanes.topology().topics())?;
+        let mut sink = self.broker.sink(&group, &self.lanes.catalog().topics())?;
         self.publish(&mut *sink, outbox)?;
         self.skipped.clear();
         self.acknowledged.clear();
-        self.vitals.started(&start);
-        self.broker.watch(&self.vitals, found);
+        self.health.started(&start);
+        self.broker.watch(&self.health, found);
         let timers = Timers::new(self.lanes.store(), self.clock.elapsed())?;
         Ok(Running { log, sink, timers, settled: self.clock.elapsed(), has_unreported: false })
     }
@@ -137,8 +137,8 @@ impl Turner {
         let Running { log, sink, timers, .. } = running;
         let wait = if self.asked.is_some() { Duration::ZERO } else { wait };
         let wait = timers.nothing_due_for(self.clock.now_ms(), wait);
-        let intake = self.lanes.intake();
-        let polled = log.poll(&|topic, kind| intake.skips(topic, kind), wait)?;
+        let classifier = self.lanes.classifier();
+        let polled = log.poll(&|topic, kind| classifier.skips(topic, kind), wait)?;
         let (now_ms, elapsed) = (self.clock.now_ms(), self.clock.elapsed());
         let due = timers.due(now_ms, elapsed, &**log, self.lanes.store())?;
         running.has_unreported |= !polled.positions.is_empty();
@@ -194,7 +194,7 @@ impl Turner {
         heard_timers: bool,
         running: &mut Running,
     ) -> Result<()> {
-        self.vitals.committed(read, done.counts);
+        self.health.committed(read, done.counts);
         self.publish(&mut *running.sink, done.outgoing)?;
         running.timers.committed(heard_timers, done.earliest_due_ms, self.lanes.store())
     }
@@ -207,7 +207,7 @@ impl Turner {
             let is_committed = self.lanes.next_place(record.lane).is_some_and(|next| record.place < next);
             assert!(is_committed, "invariant 1: only what is committed is published");
         }
-        let dead_letters = self.lanes.topology().dead_letters();
+        let dead_letters = self.lanes.catalog().dead_letters();
         sink.send(&fitting(records, self.broker.topic_settings(), dead_letters)?)
     }
 
@@ -268,14 +268,14 @@ impl Turner {
 
     /// Looks whether it has become ready, or has been found unable to go on.
     fn look_around(&mut self, log: &dyn Log) -> Result<bool> {
-        if let Some(why) = self.vitals.refusal() {
+        if let Some(why) = self.health.refusal() {
             return Err(Refusal(why).into());
         }
         if self.is_running || !log.has_heard_from_all() {
             return Ok(false);
         }
         self.is_running = true;
-        self.vitals.ready();
+        self.health.ready();
         tracing::info!(service = self.lanes.name(), "ready");
         Ok(true)
     }

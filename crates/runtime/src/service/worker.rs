@@ -18,11 +18,11 @@ use anyhow::{Context, Result, anyhow};
 use saga::Service;
 
 use crate::{
+    catalog::Catalog,
     clock::SystemClock,
     kafka::{KafkaSettings, broker::Kafka, checks::Refusal, watch::Watch},
-    service::{lanes::Lanes, requests::Requests, turn::Turner, vitals::Vitals},
+    service::{health::Health, lanes::Lanes, requests::Requests, turn::Turner},
     store::SqliteStore,
-    topology::Topology,
 };
 
 /// How long a worker waits for something to arrive before it looks whether it shall stop.
@@ -63,7 +63,7 @@ impl Shutdown {
 
 /// A running service.
 pub struct Worker {
-    vitals: Vitals,
+    health: Health,
     requests: Requests,
     ready: Receiver<()>,
     thread: JoinHandle<Result<()>>,
@@ -76,31 +76,31 @@ impl Worker {
     /// When the store can't be opened, or another process owns it.
     pub fn start(
         service: Service,
-        topology: Topology,
+        catalog: Catalog,
         settings: WorkerSettings,
         watch: Watch,
         shutdown: Shutdown,
     ) -> Result<Worker> {
         let name = service.name;
         let store = SqliteStore::open(&settings.store)?;
-        let lanes = Lanes::new(service, topology, settings.retention, Box::new(store));
+        let lanes = Lanes::new(service, catalog, settings.retention, Box::new(store));
         let (is_ready, ready) = channel();
-        let vitals = Vitals::new(name);
+        let health = Health::new(name);
         let (requests, requested) = Requests::new();
         let kafka = Kafka::new(settings.kafka, watch);
         let clock = SystemClock::start();
-        let turner = Turner::new(lanes, Box::new(kafka), Box::new(clock), vitals.clone(), requested);
+        let turner = Turner::new(lanes, Box::new(kafka), Box::new(clock), health.clone(), requested);
         let until_stopped = Loop { turner, shutdown, is_ready };
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || until_stopped.until_stopped())
             .with_context(|| format!("no thread for the {name} service"))?;
-        Ok(Worker { vitals, requests, ready, thread })
+        Ok(Worker { health, requests, ready, thread })
     }
 
     /// How the service is.
-    pub fn vitals(&self) -> Vitals {
-        self.vitals.clone()
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// A way to ask the service for something.
@@ -118,7 +118,7 @@ impl Worker {
     /// # Errors
     /// Why it could not go on.
     pub fn join(self) -> Result<()> {
-        let service = self.vitals.service();
+        let service = self.health.service();
         match self.thread.join() {
             Ok(result) => result.with_context(|| format!("the {service} service can't go on")),
             Err(_) => Err(anyhow!("the {service} service has failed: this is a bug in the program")),

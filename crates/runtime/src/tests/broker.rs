@@ -24,7 +24,7 @@ use crate::{
     record::Record,
     tests::{
         kit::{PARTITIONS, RETENTION, folder},
-        onboarding::{TOPICS, topology},
+        onboarding::{TOPICS, catalog},
     },
 };
 
@@ -88,10 +88,10 @@ impl Broker {
     pub fn start_on(&self, service: Service, store: &Path) -> Running {
         let stop = Shutdown::default();
         let connection = Connection::new("the mock");
-        let watch = Watch::start(&self.settings(), connection, &topology()).unwrap();
+        let watch = Watch::start(&self.settings(), connection, &catalog()).unwrap();
         let settings =
             WorkerSettings { kafka: self.settings(), store: store.to_owned(), retention: RETENTION };
-        let worker = Worker::start(service, topology(), settings, watch, stop.clone()).unwrap();
+        let worker = Worker::start(service, catalog(), settings, watch, stop.clone()).unwrap();
         Running { worker: Some(worker), stop }
     }
 

@@ -22,7 +22,7 @@ use crate::{
     store::{Outgoing, SqliteStore},
     tests::{
         kit::{LANES, Log, NOON_MS, PARTITIONS, RETENTION, bare, batch_of, due_timers, folder, query, raw},
-        onboarding::{AddSeats, PATIENCE, SignUp, UNUSABLE, billing, identity, provisioning, topology},
+        onboarding::{AddSeats, PATIENCE, SignUp, UNUSABLE, billing, catalog, identity, provisioning},
     },
 };
 
@@ -152,7 +152,7 @@ impl World {
             let owner = || {
                 let _ = std::fs::remove_file(store.with_extension("lock"));
                 let lanes =
-                    Lanes::new(make(), topology(), RETENTION, Box::new(SqliteStore::open(&store).unwrap()));
+                    Lanes::new(make(), catalog(), RETENTION, Box::new(SqliteStore::open(&store).unwrap()));
                 Owner {
                     lanes,
                     alive: false,
@@ -308,7 +308,7 @@ impl World {
         let mut batch = self.take(party, owner, 3);
         let is_current = self.parties[party].current == owner;
         let actor = &mut self.parties[party].owners[owner];
-        batch.acknowledged = actor.in_flight.news();
+        batch.acknowledged = actor.in_flight.acknowledged();
         let advances = !batch.positions.is_empty() || !batch.due.is_empty() || !batch.acknowledged.is_empty();
         if advances && self.random.one_in(10) {
             self.note("crash before the commit");
@@ -349,7 +349,7 @@ impl World {
         let owner = &mut self.parties[party].owners[owner];
         let mut records = Vec::new();
         let mut behind = HashSet::new();
-        for topic in owner.lanes.intake().topics() {
+        for topic in owner.lanes.classifier().topics() {
             for partition in 0..PARTITIONS {
                 let next = owner.next.entry((topic.to_owned(), partition)).or_insert(0);
                 let there = self.log.from(topic, partition, *next);
@@ -363,7 +363,7 @@ impl World {
         }
         let mut batch = batch_of(&records);
         let header = |record: &Record| record.header("ce_type").map(str::to_owned);
-        batch.records.retain(|r| !owner.lanes.intake().skips(&r.topic, header(r).as_deref()));
+        batch.records.retain(|r| !owner.lanes.classifier().skips(&r.topic, header(r).as_deref()));
         let due = due_timers(owner.lanes.store(), self.now_ms);
         batch.due = due.into_iter().filter(|timer| !behind.contains(&timer.lane)).collect();
         batch
@@ -392,7 +392,7 @@ impl World {
                     self.log.publish(&outgoing, self.now_ms);
                     owner.in_flight.arrived(outgoing.lane, outgoing.place);
                 }
-                batch.acknowledged = owner.in_flight.news();
+                batch.acknowledged = owner.in_flight.acknowledged();
                 let done = owner.lanes.handle(batch, self.now_ms).unwrap();
                 done.outgoing.iter().for_each(|o| owner.in_flight.sent(o.lane, o.place));
                 owner.queue.extend(done.outgoing);

@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json, value::RawValue};
 use crate::{
     cloudevents::{self, CONTENT_TYPE, Envelope, Misread, Structured, rfc3339},
     decide::dead_letters,
-    inbound::intake::{Intake, MOST_BYTES, Taken},
+    inbound::classifier::{Classified, Classifier, MOST_BYTES},
     record::{Headers, Record},
     tests::{
         kit::{NOON_MS, PARTITIONS, parsed, raw, read},
-        onboarding::{PATIENCE, TOPICS, TYPES, billing, identity, provisioning, topology},
+        onboarding::{PATIENCE, TOPICS, TYPES, billing, catalog, identity, provisioning},
         spoilt::spoilt,
     },
 };
@@ -48,21 +48,21 @@ proptest! {
         }
         for service in [identity(PATIENCE), billing(), provisioning()] {
             let name = service.name;
-            let intake = Intake::new(&service, topology());
+            let classifier = Classifier::new(&service, catalog());
             // What is skipped by its header is skipped by all of it, unless the header lies.
             let header = record.header("ce_type");
             let lies = named_type(&record).is_some_and(|kind| Some(&*kind) != header);
-            let skips = !lies && intake.skips(&record.topic, header);
-            let taken = intake.take(&record);
-            let skipped = matches!(taken, Taken::Skipped | Taken::Newer(_));
+            let skips = !lies && classifier.skips(&record.topic, header);
+            let taken = classifier.classify(&record);
+            let skipped = matches!(taken, Classified::Skipped | Classified::Newer(_));
             prop_assert!(skipped || !skips, "{name} skips {taken:?}");
             match taken {
-                Taken::Heard(envelope) => {
+                Classified::Heard(envelope) => {
                     check_envelope(&record, &envelope)?;
                     prop_assert!(TYPES.contains(&(&*record.topic, &*envelope.kind)), "{}", envelope.kind);
                 }
-                Taken::Unusable(misread) => check_misread(&record, &misread)?,
-                Taken::Newer(_) | Taken::Skipped => {}
+                Classified::Unusable(misread) => check_misread(&record, &misread)?,
+                Classified::Newer(_) | Classified::Skipped => {}
             }
         }
     }
@@ -76,10 +76,10 @@ proptest! {
         let record = raw(topic, "ada", &value);
         prop_assume!(read(&record).is_err_and(|misread| misread.kind.is_none()));
         let services = [identity(PATIENCE), billing(), provisioning()];
-        let unusable = |service| matches!(Intake::new(service, topology()).take(&record), Taken::Unusable(_));
+        let unusable = |service| matches!(Classifier::new(service, catalog()).classify(&record), Classified::Unusable(_));
         let readers = services.iter().filter(|service| unusable(service)).count();
         // Whatever nobody reads has nobody to answer for it.
-        let read_by_any = services.iter().any(|s| Intake::new(s, topology()).topics().contains(&topic));
+        let read_by_any = services.iter().any(|s| Classifier::new(s, catalog()).topics().contains(&topic));
         prop_assert_eq!(readers, usize::from(read_by_any));
     }
 
@@ -198,12 +198,12 @@ proptest! {
                 ..raw("accounts", "ada", value.as_bytes())
             }
         };
-        let intake = Intake::new(&identity(PATIENCE), topology());
+        let classifier = Classifier::new(&identity(PATIENCE), catalog());
         let largest = of_size(MOST_BYTES);
-        let fits = intake.take(&largest);
-        prop_assert!(matches!(fits, Taken::Heard(_)), "{fits:?}");
+        let fits = classifier.classify(&largest);
+        prop_assert!(matches!(fits, Classified::Heard(_)), "{fits:?}");
         let too_large = of_size(MOST_BYTES + 1);
-        let Taken::Unusable(misread) = intake.take(&too_large) else {
+        let Classified::Unusable(misread) = classifier.classify(&too_large) else {
             return Err(TestCaseError::fail("one byte more is too many"));
         };
         prop_assert_eq!(misread.kind.as_deref(), Some("Provisioned"));

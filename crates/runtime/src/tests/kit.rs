@@ -18,7 +18,7 @@ use crate::{
     service::lanes::Lanes,
     service::lanes::{Batch, Done},
     store::{DueTimer, LastRecord, Outgoing, Position, SqliteStore, Store},
-    tests::onboarding::topology,
+    tests::onboarding::catalog,
 };
 
 /// How many partitions every topic has.
@@ -173,7 +173,7 @@ impl Bench {
     pub fn restart_as(self, service: Service) -> (Bench, Vec<Outgoing>) {
         let Bench { lanes, log, now_ms, folder } = self;
         drop(lanes);
-        let mut lanes = Lanes::new(service, topology(), RETENTION, Box::new(store_in(folder.path())));
+        let mut lanes = Lanes::new(service, catalog(), RETENTION, Box::new(store_in(folder.path())));
         let (_, outbox) = lanes.take_over(PARTITIONS, &LANES).unwrap();
         (Bench { lanes, log, now_ms, folder }, outbox)
     }
@@ -226,7 +226,7 @@ impl Bench {
 }
 
 fn open(service: Service, folder: &Path) -> Lanes {
-    let mut lanes = Lanes::new(service, topology(), RETENTION, Box::new(store_in(folder)));
+    let mut lanes = Lanes::new(service, catalog(), RETENTION, Box::new(store_in(folder)));
     lanes.take_over(PARTITIONS, &LANES).unwrap();
     lanes
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     decide::dead_letters,
-    inbound::intake::MOST_BYTES,
+    inbound::classifier::MOST_BYTES,
     kafka::topic_settings::AllTopicSettings,
     partition_of,
     record::Record,

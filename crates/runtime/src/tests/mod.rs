@@ -2,10 +2,10 @@
 //! every point, and the whole worker against a scripted broker.
 
 mod broker;
+mod classifier;
 mod cloudevents;
 mod crashes;
 mod decoder;
-mod intake;
 mod kit;
 mod lanes;
 mod onboarding;

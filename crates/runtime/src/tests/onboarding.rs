@@ -9,7 +9,7 @@ use std::time::Duration;
 use saga::{Hears, Message, Participant, Rows, Service, Step, Stop, hears, hears_with_id, ignore, timer, to};
 use serde::{Deserialize, Serialize};
 
-use crate::Topology;
+use crate::Catalog;
 
 /// Where what can't be used is put.
 pub const UNUSABLE: &str = "unusable";
@@ -56,9 +56,9 @@ pub fn provisioning() -> Service {
     Service::new("provisioning", Provisioned::TOPIC).with(Provisioning)
 }
 
-/// The topology of all three.
-pub fn topology() -> Topology {
-    Topology::new("onboarding", UNUSABLE, TYPES, &[identity(PATIENCE), billing(), provisioning()])
+/// The catalog of all three.
+pub fn catalog() -> Catalog {
+    Catalog::new("onboarding", UNUSABLE, TYPES, &[identity(PATIENCE), billing(), provisioning()])
 }
 
 // ---- what is said ----

@@ -4,10 +4,10 @@ use saga::{AnyParticipant, Service, Stop};
 use serde_json::json;
 
 use crate::{
-    inbound::intake::MOST_BYTES,
+    inbound::classifier::MOST_BYTES,
     record::Record,
     service::lanes::Done,
-    service::requests::{Resolution, What},
+    service::requests::{Action, Resolution},
     store::{DeadLetterFilter, Outgoing, StoreView},
     tests::{
         kit::{Bench, NOON_MS, bare, field, header, kinds, raw},
@@ -40,7 +40,7 @@ fn dead_letter_id(bench: &Bench) -> String {
 }
 
 /// Does it with all of these, in one transaction, in the order in which requests are done.
-fn resolve(bench: &mut Bench, what: &What, ids: &[&str]) -> (Vec<Resolution>, Option<Done>) {
+fn resolve(bench: &mut Bench, what: &Action, ids: &[&str]) -> (Vec<Resolution>, Option<Done>) {
     let mut ids = bench.lanes.in_order(ids.iter().map(|id| (*id).to_owned())).unwrap();
     let (resolutions, done) = bench.lanes.resolve(what, &mut ids, bench.now_ms).unwrap();
     assert!(ids.is_empty(), "one transaction is enough for these");
@@ -53,8 +53,8 @@ fn refused(outgoing: &[Outgoing]) -> Vec<String> {
     refused.map(|o| String::from_utf8(o.key.clone().unwrap()).unwrap()).collect()
 }
 
-fn edited(value: impl Into<Vec<u8>>) -> What {
-    What::Edit { value: value.into(), by: "eve".to_owned() }
+fn edited(value: impl Into<Vec<u8>>) -> Action {
+    Action::Edit { value: value.into(), by: "eve".to_owned() }
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_redriven_record_is_handled_as_if_it_had_just_arrived() {
     let (mut bench, _) = bench.restart_as(identity(PATIENCE));
     let before = bench.lanes.sequence(record.partition);
 
-    let (resolutions, done) = resolve(&mut bench, &What::Redrive, &[&id]);
+    let (resolutions, done) = resolve(&mut bench, &Action::Redrive, &[&id]);
     assert_eq!(resolutions, [Resolution::Handled]);
     let outgoing = done.unwrap().outgoing;
     let [notice, said] = &outgoing[..] else { panic!("{outgoing:?}") };
@@ -83,7 +83,7 @@ fn a_redriven_record_is_handled_as_if_it_had_just_arrived() {
     let (mut bench, outbox) = bench.restart_as(identity(PATIENCE));
     assert_eq!(outbox[outbox.len() - 2..], outgoing);
     assert_eq!(kinds(&bench.hear([record])), [""; 0], "it was heard before");
-    assert_eq!(resolve(&mut bench, &What::Redrive, &[&id]).0, [Resolution::Unknown]);
+    assert_eq!(resolve(&mut bench, &Action::Redrive, &[&id]).0, [Resolution::Unknown]);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_redriven_record_that_is_refused_again_is_a_dead_letter_as_before() {
     bench.hear([bare(ada())]);
     let id = dead_letter_id(&bench);
     bench.now_ms += 5;
-    let (resolutions, done) = resolve(&mut bench, &What::Redrive, &[&id]);
+    let (resolutions, done) = resolve(&mut bench, &Action::Redrive, &[&id]);
     assert_eq!(resolutions, [Resolution::RefusedAgain("not in this version".to_owned())]);
     let outgoing = done.unwrap().outgoing;
     assert_eq!(outgoing.iter().map(|o| o.topic.as_ref()).collect::<Vec<_>>(), [UNUSABLE, UNUSABLE]);
@@ -107,12 +107,12 @@ fn a_discarded_record_is_forgotten_and_others_are_told() {
     let mut bench = Bench::of(refusing());
     bench.hear([bare(ada())]);
     let id = dead_letter_id(&bench);
-    let (resolutions, done) = resolve(&mut bench, &What::Discard, &[&id]);
+    let (resolutions, done) = resolve(&mut bench, &Action::Discard, &[&id]);
     assert_eq!(resolutions, [Resolution::Discarded]);
     let outgoing = done.unwrap().outgoing;
     assert_eq!(outgoing.iter().map(|o| header(o, "dlq-resolved")).collect::<Vec<_>>(), ["discarded"]);
     assert_eq!(bench.query("SELECT id FROM dead_letter"), [""; 0]);
-    assert_eq!(resolve(&mut bench, &What::Discard, &[&id]).0, [Resolution::Unknown]);
+    assert_eq!(resolve(&mut bench, &Action::Discard, &[&id]).0, [Resolution::Unknown]);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_record_that_was_too_large_to_be_kept_can_not_be_redriven() {
     let mut bench = Bench::of(identity(PATIENCE));
     bench.hear([raw("users.commands", "ada", &vec![b'x'; MOST_BYTES])]);
     let id = dead_letter_id(&bench);
-    for what in [What::Redrive, edited("{}")] {
+    for what in [Action::Redrive, edited("{}")] {
         assert_eq!(resolve(&mut bench, &what, &[&id]).0, [Resolution::NotKept]);
         assert_eq!(
             bench.query("SELECT id FROM dead_letter"),
@@ -164,7 +164,7 @@ fn those_of_one_partition_are_redriven_by_their_offsets_and_the_oldest_first() {
     for _ in 0..2 {
         // Also those that were refused again keep their place.
         bench.now_ms += 1000;
-        let (_, done) = resolve(&mut bench, &What::Redrive, &[&ids[3..], &ids, &["unknown"]].concat());
+        let (_, done) = resolve(&mut bench, &Action::Redrive, &[&ids[3..], &ids, &["unknown"]].concat());
         assert_eq!(refused(&done.unwrap().outgoing), expected);
     }
 }
@@ -191,7 +191,7 @@ fn one_that_fails_among_many_keeps_none_of_the_others_from_it() {
     let service = Service { participants: service.participants.into_iter().map(picky).collect(), ..service };
     let (mut bench, _) = bench.restart_as(service);
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let (resolutions, done) = resolve(&mut bench, &What::Redrive, &ids);
+    let (resolutions, done) = resolve(&mut bench, &Action::Redrive, &ids);
     let again = |why: &str| Resolution::RefusedAgain(why.to_owned());
     let failed = "the identity service failed over it";
     assert_eq!(
@@ -211,7 +211,7 @@ fn thousands_are_resolved_in_parts_of_a_bounded_size() {
     let mut ids = bench.lanes.in_order(bench.query("SELECT id FROM dead_letter")).unwrap();
     let (mut parts, mut resolved) = (0, 0);
     while !ids.is_empty() {
-        let (resolutions, _) = bench.lanes.resolve(&What::Discard, &mut ids, bench.now_ms).unwrap();
+        let (resolutions, _) = bench.lanes.resolve(&Action::Discard, &mut ids, bench.now_ms).unwrap();
         assert!(resolutions.len() <= 250, "{}", resolutions.len());
         resolved += resolutions.len();
         parts += 1;
@@ -223,7 +223,7 @@ fn thousands_are_resolved_in_parts_of_a_bounded_size() {
     let large = vec![b'x'; 200 * 1024];
     bench.hear((0..50).map(|i| raw("users.commands", &format!("user-{i}"), &large)));
     let mut ids = bench.lanes.in_order(bench.query("SELECT id FROM dead_letter")).unwrap();
-    let (resolutions, _) = bench.lanes.resolve(&What::Redrive, &mut ids, bench.now_ms).unwrap();
+    let (resolutions, _) = bench.lanes.resolve(&Action::Redrive, &mut ids, bench.now_ms).unwrap();
     assert!(resolutions.len() < 25, "{}", resolutions.len());
 }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::{
     record::Record,
-    service::requests::{Resolution, What},
+    service::requests::{Action, Resolution},
     tests::{
         broker::{Broker, Running, wait_until},
         kit::{bare, query},
@@ -46,7 +46,7 @@ fn thousands_are_redriven_within_seconds() {
     service.stop();
     let service = broker.start(identity(PATIENCE)).ready();
     let begun = Instant::now();
-    let resolved = wait_for(service.requests().ask(What::Redrive, letters(&broker))).unwrap();
+    let resolved = wait_for(service.requests().ask(Action::Redrive, letters(&broker))).unwrap();
     let took = begun.elapsed();
     assert_eq!(resolved.len(), 2_000);
     assert!(resolved.values().all(|resolution| *resolution == Resolution::Handled));
@@ -63,10 +63,10 @@ fn what_nobody_waits_for_any_more_is_not_done() {
     let asked = letters(&broker);
     // Gone as soon as the request is on its way: at most what was just under way is done.
     let gone =
-        wait_for(async { timeout(Duration::ZERO, service.requests().ask(What::Discard, asked)).await });
+        wait_for(async { timeout(Duration::ZERO, service.requests().ask(Action::Discard, asked)).await });
     assert!(gone.is_err());
     let one = letters(&broker).pop().unwrap();
-    let resolved = wait_for(service.requests().ask(What::Discard, [one.clone()])).unwrap();
+    let resolved = wait_for(service.requests().ask(Action::Discard, [one.clone()])).unwrap();
     assert_eq!(resolved, HashMap::from([(one, Resolution::Discarded)]));
     let left = letters(&broker).len();
     assert!((1_000..2_000).contains(&left), "{left}");

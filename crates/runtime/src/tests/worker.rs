@@ -25,8 +25,8 @@ use crate::{
         broker::{Broker, LIMIT, wait_until},
         kit::{LANES, PARTITIONS, RETENTION, arrived, bare, batch_of, query, raw},
         onboarding::{
-            AddSeats, PATIENCE, Provisioned, SignUp, TOPICS, UNUSABLE, billing, identity, provisioning,
-            topology,
+            AddSeats, PATIENCE, Provisioned, SignUp, TOPICS, UNUSABLE, billing, catalog, identity,
+            provisioning,
         },
     },
 };
@@ -102,7 +102,7 @@ fn die_after_the_commit(
     at_ms: i64,
 ) -> Vec<Outgoing> {
     let store = Box::new(SqliteStore::open(&broker.store("identity")).unwrap());
-    let mut lanes = Lanes::new(identity(patience), topology(), RETENTION, store);
+    let mut lanes = Lanes::new(identity(patience), catalog(), RETENTION, store);
     lanes.take_over(PARTITIONS, &LANES).unwrap();
     lanes.handle(batch_of(records), at_ms).unwrap().outgoing
 }
@@ -540,9 +540,9 @@ fn a_store_that_another_owner_has_is_refused_at_once() {
     };
     let second = Worker::start(
         identity(PATIENCE),
-        topology(),
+        catalog(),
         settings,
-        Watch::start(&broker.settings(), Connection::new("nowhere"), &topology()).unwrap(),
+        Watch::start(&broker.settings(), Connection::new("nowhere"), &catalog()).unwrap(),
         Shutdown::default(),
     );
     let error = second.err().unwrap().to_string();

@@ -41,7 +41,7 @@ pub(super) struct Ledger {
     records: Vec<Record>,
     /// For each record, the services that hear it, a bit each.
     heard_by: Vec<u64>,
-    ears: Vec<Vec<(&'static str, &'static str)>>,
+    subscriptions: Vec<Vec<(&'static str, &'static str)>>,
     logs: Vec<Vec<u32>>,
     longer: Table<(u32, u32), u32>,
 }
@@ -49,12 +49,12 @@ pub(super) struct Ledger {
 impl Ledger {
     pub fn new(services: &[Service]) -> Self {
         assert!(services.len() <= 64, "the services that hear a record are the bits of one number");
-        let ears = |s: &Service| s.hears().filter_map(|e| Some((e.topic?, e.kind))).collect();
+        let subscriptions = |s: &Service| s.hears().filter_map(|e| Some((e.topic?, e.kind))).collect();
         Ledger {
             sayings: Interner::new(),
             records: Vec::new(),
             heard_by: Vec::new(),
-            ears: services.iter().map(ears).collect(),
+            subscriptions: services.iter().map(subscriptions).collect(),
             logs: vec![Vec::new()],
             longer: Table::default(),
         }
@@ -85,8 +85,8 @@ impl Ledger {
         };
         let known = self.records.iter().position(|r| *r == record);
         let number = known.unwrap_or_else(|| {
-            let hears = |ears: &Vec<_>| ears.contains(&(record.topic, record.kind));
-            let bits = self.ears.iter().map(hears).enumerate();
+            let hears = |subscriptions: &Vec<_>| subscriptions.contains(&(record.topic, record.kind));
+            let bits = self.subscriptions.iter().map(hears).enumerate();
             self.heard_by.push(bits.fold(0, |bits, (i, hears)| bits | u64::from(hears) << i));
             self.records.push(record);
             self.records.len() - 1
@@ -113,6 +113,6 @@ impl Ledger {
     }
 
     pub fn reads(&self, service: usize, topic: &str) -> bool {
-        self.ears[service].iter().any(|(t, _)| *t == topic)
+        self.subscriptions[service].iter().any(|(t, _)| *t == topic)
     }
 }

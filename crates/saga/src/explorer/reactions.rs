@@ -49,7 +49,7 @@ impl Recorder {
             (None, Action::Fire { instance }) => {
                 let instance = &space.instances[instance];
                 let participant = &space.services[*service].participants[instance.participant];
-                let timer = participant.hears.iter().find(|ear| ear.topic.is_none());
+                let timer = participant.hears.iter().find(|subscription| subscription.topic.is_none());
                 (timer.expect("a timer that fires is listened to").kind, instance.name.as_str())
             }
             (

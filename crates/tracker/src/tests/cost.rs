@@ -3,7 +3,7 @@
 use std::fs;
 
 use contract::{MESSAGES, derived_id, topics::DEAD_LETTERS};
-use runtime::{Record, Topology, partition_of, rfc3339};
+use runtime::{Catalog, Record, partition_of, rfc3339};
 use serde_json::json;
 
 use super::kit::{BEGIN_MS, Chance, Kit, completed};
@@ -21,10 +21,10 @@ const BATCH: usize = 1_000;
 #[ignore = "a measurement"]
 fn cost() {
     let services = choreography::services(&choreography::Settings::default());
-    let topology = Topology::new("quadrille", DEAD_LETTERS, MESSAGES, &services);
+    let catalog = Catalog::new("quadrille", DEAD_LETTERS, MESSAGES, &services);
     for ids in ["in order", "random"] {
         for under_way in [500, 5_000, usize::MAX] {
-            let cost = Cost::of(&topology, ids == "random", under_way);
+            let cost = Cost::of(&catalog, ids == "random", under_way);
             let events = (ORDERS * 11) as f64;
             let under_way = if under_way == usize::MAX { "all".to_owned() } else { under_way.to_string() };
             println!(
@@ -52,7 +52,7 @@ struct Cost {
 }
 
 impl Cost {
-    fn of(topology: &Topology, random: bool, under_way: usize) -> Cost {
+    fn of(catalog: &Catalog, random: bool, under_way: usize) -> Cost {
         let mut chance = Chance::new(7);
         let ids: Vec<String> = (0..ORDERS)
             .map(|i| {
@@ -87,7 +87,7 @@ impl Cost {
             let begun = processor_ns();
             let mut batch = Batch::default();
             for record in &records {
-                batch.events.extend(reading::read(record, topology, PARTITIONS).unwrap().event);
+                batch.events.extend(reading::read(record, catalog, PARTITIONS).unwrap().event);
             }
             let read = processor_ns();
             cost.reading_ns += read - begun;

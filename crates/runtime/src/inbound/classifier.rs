@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use saga::Service;
 
 use crate::{
+    catalog::Catalog,
     cloudevents::{self, Envelope, Misread, peek_kind},
     record::Record,
-    topology::Topology,
 };
 
 /// The largest record that is used, in bytes of key, value and headers.
@@ -15,7 +15,7 @@ pub const MOST_BYTES: usize = 256 * 1024;
 
 /// What a record is to a service.
 #[derive(Debug)]
-pub enum Taken<'r> {
+pub enum Classified<'r> {
     /// Nothing that it listens to.
     Skipped,
     /// Of a type that a newer version of the topic's writer has.
@@ -44,22 +44,22 @@ pub fn read(record: &Record) -> Result<Envelope<'_>, Misread> {
 }
 
 /// Knows what a service listens to.
-pub struct Intake {
+pub struct Classifier {
     service: &'static str,
     heard: HashMap<&'static str, HashSet<&'static str>>,
-    topology: Topology,
+    catalog: Catalog,
 }
 
-impl Intake {
-    /// The intake of this service.
-    pub fn new(service: &Service, topology: Topology) -> Self {
+impl Classifier {
+    /// The classifier of this service.
+    pub fn new(service: &Service, catalog: Catalog) -> Self {
         let mut heard: HashMap<_, HashSet<_>> = HashMap::new();
-        for ear in service.hears() {
-            if let Some(topic) = ear.topic {
-                heard.entry(topic).or_default().insert(ear.kind);
+        for subscription in service.hears() {
+            if let Some(topic) = subscription.topic {
+                heard.entry(topic).or_default().insert(subscription.kind);
             }
         }
-        Intake { service: service.name, heard, topology }
+        Classifier { service: service.name, heard, catalog }
     }
 
     /// The topics that the service reads, in alphabetical order.
@@ -75,12 +75,12 @@ impl Intake {
     }
 
     /// What a record is to the service.
-    pub fn take<'r>(&self, record: &'r Record) -> Taken<'r> {
+    pub fn classify<'r>(&self, record: &'r Record) -> Classified<'r> {
         let misread = match read(record) {
-            Ok(envelope) if self.hears(&record.topic, &envelope.kind) => return Taken::Heard(envelope),
-            Ok(envelope) if self.topology.holds(&record.topic, &envelope.kind) => return Taken::Skipped,
+            Ok(envelope) if self.hears(&record.topic, &envelope.kind) => return Classified::Heard(envelope),
+            Ok(envelope) if self.catalog.holds(&record.topic, &envelope.kind) => return Classified::Skipped,
             Ok(envelope) if self.is_from_the_writer(&record.topic, &envelope) => {
-                return Taken::Newer(envelope.kind.into_owned());
+                return Classified::Newer(envelope.kind.into_owned());
             }
             Ok(envelope) => Misread {
                 reason: format!(
@@ -93,12 +93,12 @@ impl Intake {
             Err(misread) => misread,
         };
         match &misread.kind {
-            Some(kind) if self.hears(&record.topic, kind) => Taken::Unusable(misread),
+            Some(kind) if self.hears(&record.topic, kind) => Classified::Unusable(misread),
             kind if self.answers_for(&record.topic, kind.as_deref()) => {
                 // Whatever it calls itself: on this topic it is nothing that a step waits for.
-                Taken::Unusable(Misread { kind: None, ..misread })
+                Classified::Unusable(Misread { kind: None, ..misread })
             }
-            _ => Taken::Skipped,
+            _ => Classified::Skipped,
         }
     }
 
@@ -108,12 +108,12 @@ impl Intake {
 
     /// A record of no known type is answered for by the topic's first reader.
     fn answers_for(&self, topic: &str, kind: Option<&str>) -> bool {
-        let known = kind.is_some_and(|kind| self.topology.holds(topic, kind));
-        !known && self.topology.is_first_reader(topic, self.service)
+        let known = kind.is_some_and(|kind| self.catalog.holds(topic, kind));
+        !known && self.catalog.is_first_reader(topic, self.service)
     }
 
     fn is_from_the_writer(&self, topic: &str, envelope: &Envelope) -> bool {
-        let writer = self.topology.writer(topic).map(|writer| self.topology.source(writer));
+        let writer = self.catalog.writer(topic).map(|writer| self.catalog.source(writer));
         writer.is_some() && writer.as_deref() == envelope.source.as_deref()
     }
 }

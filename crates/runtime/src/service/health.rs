@@ -13,15 +13,15 @@ use crate::{record::Offsets, store::Positions};
 
 /// How a service is, as its worker keeps it up to date. Copies show the same.
 #[derive(Clone)]
-pub struct Vitals {
+pub struct Health {
     service: &'static str,
-    now: Arc<Mutex<Pulse>>,
+    now: Arc<Mutex<HealthState>>,
     changed: watch::Sender<()>,
 }
 
 /// How a service is at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Pulse {
+pub struct HealthState {
     /// Whether it takes work.
     pub is_ready: bool,
     /// Why it can't go on, if that has been found out from outside.
@@ -72,10 +72,10 @@ impl Counts {
     }
 }
 
-impl Vitals {
+impl Health {
     /// Of a service that has not started yet.
     pub fn new(service: &'static str) -> Self {
-        Vitals { service, now: Arc::default(), changed: watch::Sender::new(()) }
+        Health { service, now: Arc::default(), changed: watch::Sender::new(()) }
     }
 
     /// The service.
@@ -84,7 +84,7 @@ impl Vitals {
     }
 
     /// How it is now.
-    pub fn pulse(&self) -> Pulse {
+    pub fn state(&self) -> HealthState {
         self.lock().clone()
     }
 
@@ -165,7 +165,7 @@ impl Vitals {
         self.changed.send_replace(());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pulse> {
+    fn lock(&self) -> MutexGuard<'_, HealthState> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Reads topics.
-pub struct Follower {
+pub struct Tail {
     log: Box<dyn Log>,
     topics: Vec<&'static str>,
 }
@@ -36,7 +36,7 @@ pub struct Beginning {
     pub is_anew: bool,
 }
 
-impl Follower {
+impl Tail {
     /// Reads nothing yet. `group` names it to Kafka, for tools that look at lags.
     ///
     /// # Errors
@@ -46,8 +46,8 @@ impl Follower {
         connection: Connection,
         group: &str,
         topics: Vec<&'static str>,
-    ) -> Result<Follower> {
-        Ok(Follower { log: Box::new(KafkaLog::new(settings, connection, group)?), topics })
+    ) -> Result<Tail> {
+        Ok(Tail { log: Box::new(KafkaLog::new(settings, connection, group)?), topics })
     }
 
     /// Begins to read on from these positions, if they still say something; else anew, from the

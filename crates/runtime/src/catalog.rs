@@ -7,7 +7,7 @@ use saga::Service;
 
 /// The topics of a choreography.
 #[derive(Debug, Clone)]
-pub struct Topology {
+pub struct Catalog {
     name: &'static str,
     dead_letters: &'static str,
     types: HashSet<(&'static str, &'static str)>,
@@ -15,8 +15,8 @@ pub struct Topology {
     first_readers: HashMap<&'static str, &'static str>,
 }
 
-impl Topology {
-    /// The topology of these services, which may be hosted elsewhere.
+impl Catalog {
+    /// The catalog of these services, which may be hosted elsewhere.
     ///
     /// `name` begins sources (`/name/service`), schemas (`urn:name:Type:1`) and consumer groups
     /// (`name-service`); `types` are the types of every topic.
@@ -30,11 +30,11 @@ impl Topology {
         let mut first_readers = HashMap::new();
         for service in services {
             writers.insert(service.topic, service.name);
-            for topic in service.hears().filter_map(|ear| ear.topic) {
+            for topic in service.hears().filter_map(|subscription| subscription.topic) {
                 first_readers.entry(topic).or_insert(service.name);
             }
         }
-        Topology { name, dead_letters, types: types.into_iter().collect(), writers, first_readers }
+        Catalog { name, dead_letters, types: types.into_iter().collect(), writers, first_readers }
     }
 
     /// The CloudEvents `source` of a service.
