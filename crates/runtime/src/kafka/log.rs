@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How many records one batch takes at most, those that are skipped included.
-const MOST_BATCH_RECORDS: usize = 2_000;
+const MOST_BATCH_RECORDS: usize = 1_000;
 /// How many bytes one batch takes at most.
 const MOST_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How long a question to Kafka may take before there is anything else to do.

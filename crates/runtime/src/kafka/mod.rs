@@ -89,7 +89,7 @@ impl KafkaSettings {
             .set("auto.offset.reset", "error")
             .set("check.crcs", "true")
             // What lies ready to be handled: a few batches. Small records take several times their size.
-            .set("queued.max.messages.kbytes", "4096")
+            .set("queued.max.messages.kbytes", "1024")
             .set("queued.min.messages", "5000")
             // After a full queue or an error, the defaults wait for up to a second.
             .set("fetch.queue.backoff.ms", "10")
