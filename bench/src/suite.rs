@@ -20,19 +20,23 @@ use crate::{
 /// The name of what was measured, who was compared, and the series.
 pub type Measured = (&'static str, Vec<Side>, Vec<Series>);
 
-/// How many orders each side does before anything counts: the broker's code is then compiled.
+/// How many orders a side does at most before anything counts: the broker's code is then compiled.
 const WARMING: usize = 20_000;
 
-/// Starts a broker, and warms it with each side once.
-fn warm(sides: &[Side]) -> Result<Broker> {
-    eprintln!("starting Kafka, and warming it with {WARMING} orders of each side");
+/// Starts a broker, and warms it: with the raw chain once and with the program once, each with as many
+/// orders as a run has.
+fn warm(sides: &[Side], orders: usize) -> Result<Broker> {
+    let orders = orders.min(WARMING);
+    eprintln!("starting Kafka, and warming it with {orders} orders");
     if !Syncs::can_be_counted() {
         eprintln!("`perf` can't count fsync and fdatasync here: the column of syncs is left out");
     }
     let mut broker = Broker::start()?;
-    let plan = Plan::new(WARMING, Mix::Happy, Ids::Ordered);
+    let plan = Plan::new(orders, Mix::Happy, Ids::Ordered);
     let setup = Setup { layout: Layout::One, tracker: true };
-    for side in sides {
+    let raw = sides.iter().find(|side| side.program().is_none());
+    let program = sides.iter().find(|side| side.program().is_some());
+    for side in raw.into_iter().chain(program) {
         closed::run(&mut broker, side, setup, &plan)
             .with_context(|| format!("the warming of {} failed", side.label))?;
     }
@@ -67,7 +71,7 @@ pub fn all() -> Result<Measured> {
     eprintln!("this takes about ten minutes; nothing else should run meanwhile");
     let begin = Instant::now();
     let sides = compared.sides()?;
-    let mut broker = warm(&sides)?;
+    let mut broker = warm(&sides, WARMING)?;
     let with_normal = Compared { normal: true, ..compared.clone() }.sides()?;
     let mut series = closed_series(&mut broker, &with_normal, &closed);
     for others in [
@@ -91,7 +95,7 @@ pub fn all() -> Result<Measured> {
 /// When it can't begin.
 pub fn closed(args: &Closed) -> Result<Measured> {
     let sides = args.compared.sides()?;
-    let mut broker = warm(&sides)?;
+    let mut broker = warm(&sides, args.orders)?;
     let series = closed_series(&mut broker, &sides, args);
     Ok(("closed", sides, series))
 }
@@ -102,7 +106,8 @@ pub fn closed(args: &Closed) -> Result<Measured> {
 /// When it can't begin.
 pub fn open(args: &Open) -> Result<Measured> {
     let sides = args.compared.sides()?;
-    let mut broker = warm(&sides)?;
+    let most = args.rate.iter().max().map_or(0, |rate| rate * args.seconds);
+    let mut broker = warm(&sides, most as usize)?;
     let series = open_series(&mut broker, &sides, args);
     Ok(("open", sides, series))
 }
@@ -113,7 +118,7 @@ pub fn open(args: &Open) -> Result<Measured> {
 /// When it can't begin.
 pub fn soak(args: &Soak) -> Result<Measured> {
     let sides = args.compared.sides()?;
-    let mut broker = warm(&sides)?;
+    let mut broker = warm(&sides, args.orders)?;
     let title = format!("soak: {} orders, {} at a time, all in one, with tracker", args.orders, args.window);
     let plan = Plan::new(args.orders, Mix::Happy, Ids::Ordered);
     let series = in_turn(title, soak::COLUMNS, &sides, args.rounds, |side| {
@@ -128,7 +133,7 @@ pub fn soak(args: &Soak) -> Result<Measured> {
 /// When it can't begin.
 pub fn idle(args: &Idle) -> Result<Measured> {
     let sides = args.compared.sides()?;
-    let mut broker = warm(&sides)?;
+    let mut broker = warm(&sides, 1_000)?;
     let series = idle_series(&mut broker, &sides, args.seconds);
     Ok(("idle", sides, series))
 }
@@ -139,7 +144,7 @@ pub fn idle(args: &Idle) -> Result<Measured> {
 /// When it can't begin.
 pub fn restart(args: &Restart) -> Result<Measured> {
     let sides = args.compared.sides()?;
-    let mut broker = warm(&sides)?;
+    let mut broker = warm(&sides, args.orders)?;
     let series = restart_series(&mut broker, &sides, args.orders, args.rounds);
     Ok(("restart", sides, vec![series]))
 }
