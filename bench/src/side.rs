@@ -56,11 +56,11 @@ impl Setup {
 pub struct Side {
     /// What it is called in the table.
     pub label: String,
-    what: What,
+    what: Action,
 }
 
 #[derive(Debug, Clone)]
-enum What {
+enum Action {
     Raw(Synchronous),
     Program(PathBuf),
 }
@@ -72,7 +72,7 @@ impl Side {
             Synchronous::Full => "raw",
             Synchronous::Normal => "raw NORMAL",
         };
-        Side { label: label.to_owned(), what: What::Raw(synchronous) }
+        Side { label: label.to_owned(), what: Action::Raw(synchronous) }
     }
 
     /// A build of the program.
@@ -83,32 +83,32 @@ impl Side {
         let path = fs::canonicalize(path).with_context(|| {
             format!("there is no program {}: `cargo build --release -p quadrille` makes one", path.display())
         })?;
-        Ok(Side { label: label.to_owned(), what: What::Program(path) })
+        Ok(Side { label: label.to_owned(), what: Action::Program(path) })
     }
 
     /// The file of the program, where it is one.
     pub fn program(&self) -> Option<&Path> {
         match &self.what {
-            What::Raw(_) => None,
-            What::Program(path) => Some(path),
+            Action::Raw(_) => None,
+            Action::Program(path) => Some(path),
         }
     }
 
     /// Its name of a topic: the two chains don't see each other's records.
     pub fn topic(&self, name: &str) -> String {
         match self.what {
-            What::Raw(_) => raw::topic(name),
-            What::Program(_) => name.to_owned(),
+            Action::Raw(_) => raw::topic(name),
+            Action::Program(_) => name.to_owned(),
         }
     }
 
     /// What it is, for whoever reads the results.
     pub fn about(&self) -> String {
         match &self.what {
-            What::Raw(synchronous) => {
+            Action::Raw(synchronous) => {
                 format!("the raw chain, synchronous={}, allocator: {}", synchronous.name(), allocator::own())
             }
-            What::Program(path) => {
+            Action::Program(path) => {
                 format!("{}, synchronous=FULL, allocator: {}", path.display(), allocator::of(path))
             }
         }
@@ -203,13 +203,13 @@ impl Running {
         fs::create_dir_all(&data)?;
         let services = if name == "all" { self.setup.services() } else { vec![name] };
         match &self.side.what {
-            What::Raw(synchronous) => {
+            Action::Raw(synchronous) => {
                 let mut command = Command::new(env::current_exe()?);
                 command.arg("raw").args(services).args(["--kafka", &self.servers]);
                 command.args(["--synchronous", synchronous.name()]).arg("--data-dir").arg(data);
                 Ok(command)
             }
-            What::Program(path) => {
+            Action::Program(path) => {
                 let mut command = Command::new(path);
                 // `up`, as its users run it; what it leaves out it names.
                 match (self.setup.layout, self.setup.tracker) {
@@ -302,8 +302,8 @@ impl Running {
             return Ok(true);
         }
         let (read, followed) = match self.side.what {
-            What::Raw(_) => raw::tracked(&self.folder.path().join("data"))?,
-            What::Program(_) => self.followed()?,
+            Action::Raw(_) => raw::tracked(&self.folder.path().join("data"))?,
+            Action::Program(_) => self.followed()?,
         };
         let ends: i64 = broker
             .counts(&topics_of(&self.side))?

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use siphasher::sip::SipHasher13;
 
 /// Marks events by a keyed hash. The key stays in the store: who does not know it can't find two ids that
-/// have the same mark, and by chance two of an order's events have it once in more than 10^12 orders of a
+/// have the same mark, and by chance two of an order's events have it once in more than 10^13 orders of a
 /// thousand events.
 pub(crate) struct Marker {
     key: [u8; 16],

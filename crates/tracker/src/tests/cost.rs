@@ -6,7 +6,7 @@ use contract::{MESSAGES, derived_id, topics::DEAD_LETTERS};
 use runtime::{Catalog, Record, partition_of, rfc3339};
 use serde_json::json;
 
-use super::kit::{BEGIN_MS, Chance, Kit, completed};
+use super::kit::{BEGIN_MS, CLOSED, Chance, Kit, PLACED, event};
 use crate::{Batch, Position, reading};
 
 const ORDERS: usize = 20_000;
@@ -109,7 +109,8 @@ impl Cost {
 }
 
 fn record(order: &str, kind: usize, at_ms: i64) -> Record {
-    let event = completed(order).swap_remove(kind);
+    let (kind, cause) = *PLACED.iter().chain(&CLOSED).nth(kind).unwrap();
+    let event = event(order, kind, cause, 0);
     let id = derived_id(&event.id, "id").to_string();
     let cause = event.cause.map(|cause| derived_id(&cause, "id").to_string());
     let topic = MESSAGES.iter().find(|(_, known)| *known == event.kind).unwrap().0;

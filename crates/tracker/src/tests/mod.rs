@@ -4,4 +4,5 @@ pub(crate) mod kit;
 mod many;
 mod store;
 mod summary;
+mod versions;
 mod waiting;

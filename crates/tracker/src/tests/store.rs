@@ -75,6 +75,37 @@ fn the_same_id_about_another_order_is_another_event() {
 }
 
 #[test]
+fn the_same_id_of_another_type_is_another_event() {
+    let mut kit = Kit::new();
+    let one = event("o", "CancelOrder", "", 0);
+    assert_eq!(kit.add(&[one.clone(), Event { kind: "OrderPlaced".to_owned(), ..one.clone() }, one]), 2);
+}
+
+#[test]
+fn after_everything_was_forgotten_repeats_are_found_also_by_who_opens_the_store_next() {
+    let mut kit = Kit::new();
+    kit.add(&completed("o"));
+    kit.store.forget_all().unwrap();
+    assert_eq!(kit.add(&completed("o")), 11);
+    let mut store = Store::open(&kit.folder.path().join("tracker.db")).unwrap();
+    let again = Batch { events: said(&completed("o")), ..Batch::default() };
+    assert_eq!(store.add(&again).unwrap().events, 0);
+}
+
+#[test]
+fn an_order_that_was_touched_since_it_was_new_is_forgotten_when_it_is_untouched() {
+    let mut kit = Kit::new();
+    kit.add(&[event("touched", "PlaceOrder", "", 0), event("b", "PlaceOrder", "", 1)]);
+    kit.add(&[event("touched", "CancelOrder", "", 1000)]);
+    let mut forget = |before: i64| {
+        let before_ms = Some(BEGIN_MS + before * 1000);
+        kit.store.add(&Batch { forget_before_ms: before_ms, ..Batch::default() }).unwrap().forgotten
+    };
+    assert_eq!((forget(500), forget(500), forget(1000), forget(1001)), (1, 0, 0, 1));
+    assert_eq!(kit.view.timeline("touched", BEGIN_MS).unwrap(), None);
+}
+
+#[test]
 fn orders_that_were_not_touched_are_forgotten_the_oldest_first_in_small_steps() {
     let mut kit = Kit::new();
     let at = |order: &str, second: i64| event(order, "PlaceOrder", "", second);

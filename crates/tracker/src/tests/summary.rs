@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::kit::{BEGIN_MS, Chance, Kit, PLACED, completed, event, out_of_stock, story};
-use crate::{DEAD_LETTER, Event, Filter, Status, Summary, Timeline};
+use super::kit::{BEGIN_MS, Chance, Kit, PLACED, completed, event, out_of_stock, said, story};
+use crate::{Batch, DEAD_LETTER, Event, Filter, Status, Summary, Timeline};
 
 /// All that is shown of an order, without its name.
 fn shown(kit: &Kit, order: &str) -> (Timeline, Option<Summary>) {
@@ -158,6 +158,21 @@ fn a_command_that_makes_no_sense_is_shown_as_far_as_it_does() {
         assert_eq!((summary.customer_id, summary.total, summary.currency), (None, None, None));
         assert_eq!(kit.timeline(order).events[0].event.data, data);
     }
+}
+
+#[test]
+fn fields_are_read_however_they_are_written() {
+    let mut kit = Kit::new();
+    let mut said = said(&[event("o", "OrderPlaced", "", 0), event("o", "OrderCancelled", "", 1)]);
+    said[0].data = r#" {"customer_\u0069d": "\u0061da", "total": 1, "total" : 2, "currency":null}"#.into();
+    said[1].data = r#"{ "reason": "out_of\u005fstock" }"#.into();
+    kit.store.add(&Batch { events: said, ..Batch::default() }).unwrap();
+    let summary = shown(&kit, "o").1.unwrap();
+    assert_eq!(
+        (summary.customer_id.as_deref(), summary.total, summary.currency),
+        (Some("ada"), Some(2), None)
+    );
+    assert_eq!(summary.reason.as_deref(), Some("out_of_stock"));
 }
 
 #[test]
