@@ -11,4 +11,5 @@ mod lanes;
 mod onboarding;
 mod redrive;
 mod requests;
+mod store;
 mod worker;
