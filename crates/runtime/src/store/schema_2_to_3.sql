@@ -19,7 +19,8 @@ CREATE TABLE instance (
     traceparent TEXT,
     UNIQUE (instance, participant)
 ) STRICT;
--- The lane of an instance without a timer was not kept; nobody asks for it before it is changed.
+-- The lane of an instance without a timer was not kept; nobody asks for it before it is changed. A timer
+-- of what nothing is known of is heard by nobody.
 INSERT INTO instance (participant, instance, lane, state, correlation, changed_ms, ended, due_ms, cause_id, traceparent)
 SELECT i.participant, i.instance, coalesce(t.partition, 0), i.state, i.correlation, i.changed_ms, i.ended,
        t.due_ms, t.cause_id, t.traceparent
@@ -30,8 +31,15 @@ CREATE INDEX instance_ended ON instance (changed_ms) WHERE ended = 1;
 CREATE INDEX instance_due ON instance (due_ms, lane) WHERE due_ms IS NOT NULL;
 CREATE VIEW instances AS
 SELECT participant, instance, state, datetime(changed_ms / 1000, 'unixepoch') AS changed, ended FROM instance;
-ALTER TABLE lane RENAME COLUMN partition TO lane;
-ALTER TABLE lane ADD COLUMN next_place INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE lane RENAME TO lane_2;
+CREATE TABLE lane (
+    lane       INTEGER NOT NULL PRIMARY KEY,
+    version    INTEGER NOT NULL,
+    sequence   INTEGER NOT NULL,
+    next_place INTEGER NOT NULL
+) STRICT;
+INSERT INTO lane (lane, version, sequence, next_place) SELECT partition, version, sequence, 1 FROM lane_2;
+DROP TABLE lane_2;
 ALTER TABLE outbox RENAME TO outbox_2;
 CREATE TABLE outbox (
     lane        INTEGER NOT NULL,

@@ -13,4 +13,5 @@ mod redrive;
 mod requests;
 #[path = "../../../contract/tests/spoilt/mod.rs"]
 mod spoilt;
+mod store;
 mod worker;

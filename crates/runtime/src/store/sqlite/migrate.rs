@@ -62,9 +62,12 @@ fn from_2(transaction: &Transaction) -> Result<()> {
     }
     outbox::add(transaction, &records)?;
     for (lane, next_place) in places {
-        // A lane has a row since it was taken over first.
-        transaction
-            .execute("UPDATE lane SET next_place = ?2 WHERE lane = ?1", [i64::from(lane), next_place])?;
+        // A lane that nobody has taken over has no row yet; version 0 is nobody's.
+        transaction.execute(
+            "INSERT INTO lane (lane, version, sequence, next_place) VALUES (?1, 0, 0, ?2)
+             ON CONFLICT (lane) DO UPDATE SET next_place = ?2",
+            [i64::from(lane), next_place],
+        )?;
     }
     transaction.execute_batch("DROP TABLE outbox_2")?;
     Ok(())

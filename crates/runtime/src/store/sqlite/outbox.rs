@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use anyhow::{Context, Result};
-use rusqlite::{Connection, params};
+use anyhow::{Context, Result, anyhow};
+use rusqlite::{Connection, ffi::SQLITE_CONSTRAINT_PRIMARYKEY, params};
 
 use crate::{record::Headers, store::Outgoing};
 
@@ -38,20 +38,15 @@ pub fn add(connection: &Connection, records: &[Outgoing]) -> Result<()> {
 /// # Errors
 /// When the file can't be read.
 pub fn read(connection: &Connection, lane: i32) -> Result<Vec<Outgoing>> {
-    let mut read = connection
-        .prepare_cached("SELECT first_place, records FROM outbox WHERE lane = ?1 ORDER BY last_place")?;
-    let together = read.query_map([lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut read = connection.prepare_cached(
+        "SELECT first_place, last_place, records FROM outbox WHERE lane = ?1 ORDER BY last_place",
+    )?;
+    let together = read.query_map([lane], |row| {
+        Ok(Together { lane, first: row.get(0)?, last: row.get(1)?, bytes: row.get(2)? })
+    })?;
     let mut records = Vec::new();
-    for found in together {
-        let (first, bytes): (i64, Vec<u8>) = found?;
-        let mut rest = &bytes[..];
-        for place in first.. {
-            if rest.is_empty() {
-                break;
-            }
-            let record = decode(lane, place, &mut rest);
-            records.push(record.context("the outbox holds something that is no record")?);
-        }
+    for together in together {
+        records.extend(together?.records().context("the outbox holds something that is no record")?);
     }
     Ok(records)
 }
@@ -81,9 +76,20 @@ impl Together {
                 "INSERT INTO outbox (lane, last_place, first_place, records) VALUES (?1, ?2, ?3, ?4)",
             )?
             .execute(params![self.lane, self.last, self.first, self.bytes])
-            // Places are counted by the lane's owner alone.
-            .with_context(|| format!("lane {} has another owner", self.lane))?;
+            .map_err(|error| match error.sqlite_error().map(|error| error.extended_code) {
+                // Places are counted by the lane's owner alone.
+                Some(SQLITE_CONSTRAINT_PRIMARYKEY) => anyhow!("lane {} has another owner", self.lane),
+                _ => error.into(),
+            })?;
         Ok(())
+    }
+
+    /// As many records as there are places, unless something is damaged.
+    fn records(&self) -> Option<Vec<Outgoing>> {
+        let mut rest = &self.bytes[..];
+        let records: Option<_> =
+            (self.first..=self.last).map(|place| decode(self.lane, place, &mut rest)).collect();
+        records.filter(|_| rest.is_empty())
     }
 }
 
@@ -150,4 +156,91 @@ fn bytes(from: &mut &[u8]) -> Option<Option<Vec<u8>>> {
 
 fn text(from: &mut &[u8]) -> Option<String> {
     String::from_utf8(bytes(from)??).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, option, prelude::*};
+
+    use super::*;
+
+    fn config(cases: u32) -> ProptestConfig {
+        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+    }
+
+    proptest! {
+        #![proptest_config(config(500))]
+
+        #[test]
+        fn records_come_back_as_they_went_in(records in any_records()) {
+            prop_assert_eq!(together(&records).records(), Some(records));
+        }
+
+        /// A record that ends too early is none, nor is what follows the last one.
+        #[test]
+        fn what_is_cut_off_or_too_long_is_refused(records in any_records(), cut: prop::sample::Index) {
+            let whole = together(&records);
+            let bytes = whole.bytes[..cut.index(whole.bytes.len())].to_vec();
+            prop_assert_eq!(Together { bytes, ..together(&records) }.records(), None);
+            let bytes = [whole.bytes.as_slice(), b"\0"].concat();
+            prop_assert_eq!(Together { bytes, ..together(&records) }.records(), None);
+            for last in [whole.last - 1, whole.last + 1, i64::MAX] {
+                prop_assert_eq!(Together { last, ..together(&records) }.records(), None);
+            }
+        }
+
+        /// Whatever the bytes are, they are refused, or are records that hold no more than they do.
+        #[test]
+        fn damage_is_no_reason_to_panic(
+            records in any_records(),
+            damage in vec((any::<prop::sample::Index>(), lengths_and_bytes()), 1..4),
+        ) {
+            let mut damaged = together(&records);
+            for (place, bytes) in damage {
+                let place = place.index(damaged.bytes.len());
+                let end = damaged.bytes.len().min(place + bytes.len());
+                damaged.bytes.splice(place..end, bytes);
+            }
+            let size = damaged.bytes.len();
+            let found = damaged.records().unwrap_or_default();
+            prop_assert!(found.iter().map(|o| o.size() + o.headers.len()).sum::<usize>() <= size);
+        }
+
+        #[test]
+        fn noise_is_no_reason_to_panic(bytes in vec(any::<u8>(), 0..100), first: i64, last: i64) {
+            let size = bytes.len();
+            let found = Together { lane: 0, first, last, bytes }.records().unwrap_or_default();
+            prop_assert!(found.len() <= size);
+        }
+    }
+
+    fn together(records: &[Outgoing]) -> Together {
+        let last = records.last().unwrap().place;
+        let mut together = Together { lane: 2, first: records[0].place, last, bytes: Vec::new() };
+        records.iter().for_each(|record| encode(record, &mut together.bytes));
+        together
+    }
+
+    fn any_records() -> impl Strategy<Value = Vec<Outgoing>> {
+        let bytes = || option::of(vec(any::<u8>(), 0..20));
+        let text = || prop_oneof!["\\PC{0,10}", Just("a\0b".to_owned()), any::<String>()];
+        let headers = vec((text(), bytes()), 0..4);
+        let record = (text(), any::<i32>(), bytes(), headers, bytes());
+        (vec(record, 1..5), 1..1_000_000_i64).prop_map(|(records, first)| {
+            let numbered = (first..).zip(records);
+            let records = numbered.map(|(place, (topic, partition, key, headers, value))| {
+                let topic = Cow::Owned(topic);
+                Outgoing { lane: 2, place, topic, partition, key, headers, value }
+            });
+            records.collect()
+        })
+    }
+
+    fn lengths_and_bytes() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            vec(any::<u8>(), 0..5),
+            any::<u32>().prop_map(|length| length.to_le_bytes().to_vec()),
+            (0..3_u32).prop_map(|length| (NOTHING - length).to_le_bytes().to_vec()),
+        ]
+    }
 }

@@ -110,10 +110,11 @@ fn set_position(connection: &Connection, position: &Position) -> Result<()> {
     Ok(())
 }
 
+/// Who has a timer yet is not forgotten: the timer would be gone with it.
 fn forget_ended(connection: &Connection, before_ms: i64) -> Result<()> {
     let mut delete = connection.prepare_cached(
         "DELETE FROM instance WHERE row IN
-         (SELECT row FROM instance WHERE ended = 1 AND changed_ms < ?1 LIMIT ?2)",
+         (SELECT row FROM instance WHERE ended = 1 AND changed_ms < ?1 AND due_ms IS NULL LIMIT ?2)",
     )?;
     delete.execute([before_ms, FORGET_AT_ONCE])?;
     Ok(())
