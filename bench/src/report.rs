@@ -27,7 +27,7 @@ pub fn give(name: &str, sides: &[Side], series: &[Series]) -> Result<ExitCode> {
     for side in sides {
         println!("{}: {}", side.label, side.about());
     }
-    println!("A ratio is the median of the rounds' ratios to {}.", base(series));
+    println!("A ratio is the median of the rounds' ratios to the first line's figure in the same round.");
     if !Syncs::can_be_counted() {
         println!("fsync and fdatasync could not be counted here: it takes perf and the right to trace.");
     }
@@ -46,11 +46,6 @@ pub fn give(name: &str, sides: &[Side], series: &[Series]) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn base(series: &[Series]) -> String {
-    let first = series.first().and_then(|series| series.sides.first());
-    first.map_or_else(|| "nothing".to_owned(), |side| format!("{side}'s in the same round"))
 }
 
 fn cannot_write(path: &Path) -> String {

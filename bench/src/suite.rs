@@ -22,11 +22,13 @@ pub type Measured = (&'static str, Vec<Side>, Vec<Series>);
 
 /// How many orders a side does at most before anything counts: the broker's code is then compiled.
 const WARMING: usize = 20_000;
+/// How many at least.
+const LEAST_WARMING: usize = 1_000;
 
 /// Starts a broker, and warms it: with the raw chain once and with the program once, each with as many
-/// orders as a run has.
+/// orders as a run has, or a bound.
 fn warm(sides: &[Side], orders: usize) -> Result<Broker> {
-    let orders = orders.min(WARMING);
+    let orders = orders.clamp(LEAST_WARMING, WARMING);
     eprintln!("starting Kafka, and warming it with {orders} orders");
     if !Syncs::can_be_counted() {
         eprintln!("`perf` can't count fsync and fdatasync here: the column of syncs is left out");
