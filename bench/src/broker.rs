@@ -92,7 +92,26 @@ impl Broker {
         self.make(side, &names, &options)?;
         // Clients remember the topics that are gone.
         (self.looker, self.producer) = clients(self.kafka.address())?;
+        let start = Instant::now();
+        while !self.leads(&names)? {
+            ensure!(start.elapsed() < LIMIT, "Kafka does not lead the topics that were made");
+            thread::sleep(Duration::from_millis(20));
+        }
         Ok(())
+    }
+
+    /// Whether the broker knows of all these topics' partitions that it leads them: that takes a
+    /// moment after they were made.
+    fn leads(&self, names: &[String]) -> Result<bool> {
+        let metadata = self.looker.fetch_metadata(None, LIMIT).context("Kafka does not tell its topics")?;
+        let is_led = |name: &String| {
+            let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+            topic.is_some_and(|topic| {
+                let led = topic.partitions().iter().filter(|p| p.error().is_none() && p.leader() >= 0);
+                led.count() == LANES as usize
+            })
+        };
+        Ok(names.iter().all(is_led))
     }
 
     fn make(&self, side: &Side, names: &[String], options: &AdminOptions) -> Result<()> {
@@ -200,8 +219,11 @@ impl Broker {
         loop {
             match self.try_ends(topics) {
                 Ok(ends) => return Ok(ends),
-                // For a moment after topics were made, the broker does not know yet that it leads them.
-                Err(_) if start.elapsed() < LIMIT => thread::sleep(Duration::from_millis(20)),
+                // What the client knows of topics can be older than they are: it asks again.
+                Err(_) if start.elapsed() < LIMIT => {
+                    let _ = self.looker.fetch_metadata(None, ANSWER_LIMIT);
+                    thread::sleep(Duration::from_millis(20));
+                }
                 Err(error) => return Err(error),
             }
         }
