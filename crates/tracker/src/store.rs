@@ -39,7 +39,7 @@ pub struct Batch<'a> {
     /// How far writers have counted, where that has changed.
     pub sequences: Vec<Sequence>,
     /// Orders of which nothing has happened since this time (in milliseconds since 1970) are
-    /// forgotten, the longest untouched first, a hundred or so with each batch.
+    /// forgotten, about in the order in which they became known, a hundred or so with each batch.
     pub forget_before_ms: Option<i64>,
 }
 
