@@ -1,5 +1,7 @@
 //! A partition of a topic: records by their offsets, and offsets that hold none.
 
+use std::collections::BTreeSet;
+
 use runtime::Record;
 
 /// What stands at an offset.
@@ -15,6 +17,7 @@ pub enum Entry {
 #[derive(Debug, Clone, Default)]
 pub struct Partition {
     entries: Vec<Entry>,
+    compacted: BTreeSet<i64>,
     /// What stands before this is deleted.
     pub low: i64,
     /// Nobody can read or write it before this step.
@@ -31,7 +34,8 @@ impl Partition {
 
     /// What stands at an offset.
     pub fn at(&self, offset: i64) -> Option<&Entry> {
-        self.entries.get(usize::try_from(offset).ok()?)
+        let entry = self.entries.get(usize::try_from(offset).ok()?)?;
+        Some(if self.compacted.contains(&offset) { &Entry::Nothing } else { entry })
     }
 
     /// Appends something.
@@ -39,7 +43,7 @@ impl Partition {
         self.entries.push(entry);
     }
 
-    /// All records, from the first that ever was.
+    /// All records, from the first that ever was, whether they can still be read or not.
     pub fn records(&self) -> impl Iterator<Item = (&Record, u64)> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::Record(record, moment) => Some((record, *moment)),
@@ -49,25 +53,24 @@ impl Partition {
 
     /// The first record at or after an offset.
     pub fn first_from(&self, offset: i64) -> Option<&Record> {
-        let from = usize::try_from(offset.max(self.low)).ok()?;
-        self.entries.get(from..)?.iter().find_map(|entry| match entry {
-            Entry::Record(record, _) => Some(record),
-            Entry::Nothing => None,
-        })
+        let there = (offset.max(self.low)..self.end()).filter_map(|offset| self.at(offset));
+        there
+            .filter_map(|entry| match entry {
+                Entry::Record(record, _) => Some(record),
+                Entry::Nothing => None,
+            })
+            .next()
     }
 
     /// The record at an offset is compacted away.
     pub fn compact(&mut self, offset: i64) {
-        if let Ok(index) = usize::try_from(offset)
-            && let Some(entry) = self.entries.get_mut(index)
-        {
-            *entry = Entry::Nothing;
-        }
+        self.compacted.insert(offset);
     }
 
     /// All from this offset on is lost.
     pub fn lose_from(&mut self, end: i64) {
         self.entries.truncate(usize::try_from(end).unwrap_or(0));
+        self.compacted.retain(|offset| *offset < end);
         self.losses += 1;
     }
 }

@@ -33,6 +33,8 @@ pub struct Plan {
     pub away_at_the_end: Option<usize>,
     /// Whether the brokers know ids of topics.
     pub has_ids: bool,
+    /// What a producer has been handed comes on in one of so many steps.
+    pub pace: u64,
 }
 
 /// Something that happens.
@@ -119,6 +121,7 @@ impl Plan {
             refusable: BTreeSet::new(),
             away_at_the_end: random.one_in(4).then(|| 1 + random.index(3)),
             has_ids: !random.one_in(4),
+            pace: *random.pick(&[1, 2, 4, 8]),
         };
         plan.people(&mut random);
         if seed % 8 != 0 {

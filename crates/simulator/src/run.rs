@@ -161,7 +161,7 @@ impl<'p> Run<'p> {
             let is_idle = from.queues.values().all(std::collections::VecDeque::is_empty)
                 && from.unacknowledged.values().all(std::collections::VecDeque::is_empty);
             // What the dead have sent comes seldom.
-            let chance = if from.is_open { 2 } else { 25 };
+            let chance = if from.is_open { self.plan.pace } else { 12 };
             if !is_idle && random.one_in(chance) {
                 world.network(sink);
             }
