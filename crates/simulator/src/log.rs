@@ -100,9 +100,6 @@ fn read(
     if next == partition.end() && world.mutant != Some(Mutant::StopsBeforeMarkers) {
         reached = next;
     }
-    if world.mutant == Some(Mutant::CountsRecords) {
-        reached = reached.min(from + i64::try_from(records.len()).unwrap_or(0).max(1));
-    }
     Ok((reached, last))
 }
 
@@ -141,13 +138,17 @@ impl Log for ScriptedLog {
                 silent.insert(place.1);
                 world.note("a lane does not say where it ends");
             }
-            let end = match world.mutant {
-                Some(Mutant::HearsTimersEarly) => self.next[place],
-                _ => world.partition(place).end(),
+            let takes_next = match world.mutant {
+                Some(Mutant::HearsTimersEarly) => true,
+                Some(Mutant::TakesSilenceForTheEnd) => !world.answers(place),
+                _ => false,
             };
+            let end = if takes_next { self.next[place] } else { world.partition(place).end() };
             ends.entry(place.1).or_default().insert(place.clone(), end);
         }
-        ends.retain(|lane, _| !silent.contains(lane));
+        if world.mutant != Some(Mutant::TakesSilenceForTheEnd) {
+            ends.retain(|lane, _| !silent.contains(lane));
+        }
         Ok(ends)
     }
 
@@ -177,8 +178,12 @@ impl Log for ScriptedLog {
         Ok(places.iter().filter_map(of).collect())
     }
 
-    fn start(&mut self, from: Offsets) -> Result<()> {
-        self.world.lock().call(self.process, "start")?;
+    fn start(&mut self, mut from: Offsets) -> Result<()> {
+        let mut world = self.world.lock();
+        world.call(self.process, "start")?;
+        if world.mutant == Some(Mutant::StartsAtTheEnd) {
+            from.iter_mut().for_each(|(place, next)| *next = world.partition(place).end());
+        }
         self.places = from.keys().map(|place| (place.clone(), None)).collect();
         self.unheard = from.keys().cloned().collect();
         self.next = from;

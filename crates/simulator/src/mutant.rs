@@ -20,8 +20,8 @@ pub enum Mutant {
     ReadsAnOldSnapshot,
     /// Writes whatever the lane's version is.
     ForgetsTheVersionCheck,
-    /// Takes over without a new version.
-    TakesOverSilently,
+    /// Reads on from where partitions end, whatever the store says.
+    StartsAtTheEnd,
     /// Does not hand the outbox over when it starts.
     ForgetsTheOutbox,
     /// Keeps the outbox in memory only.
@@ -40,8 +40,8 @@ pub enum Mutant {
     WritesNoPositions,
     /// Writes positions one too far.
     WritesPositionsTooFar,
-    /// Takes a position for the number of records.
-    CountsRecords,
+    /// Takes a partition that does not answer for one that is read to its end.
+    TakesSilenceForTheEnd,
     /// Does not read past what is no record at the end of a partition.
     StopsBeforeMarkers,
     /// Skips what names no type in its header.
@@ -73,7 +73,7 @@ pub const ALL: [Mutant; 28] = [
     Mutant::StartsPlacesAnewAndTrimsUnchecked,
     Mutant::ReadsAnOldSnapshot,
     Mutant::ForgetsTheVersionCheck,
-    Mutant::TakesOverSilently,
+    Mutant::StartsAtTheEnd,
     Mutant::ForgetsTheOutbox,
     Mutant::WritesNoOutbox,
     Mutant::WritesTheOutboxAfterwards,
@@ -83,7 +83,7 @@ pub const ALL: [Mutant; 28] = [
     Mutant::HearsTimersEarly,
     Mutant::WritesNoPositions,
     Mutant::WritesPositionsTooFar,
-    Mutant::CountsRecords,
+    Mutant::TakesSilenceForTheEnd,
     Mutant::StopsBeforeMarkers,
     Mutant::SkipsWhatNamesNoType,
     Mutant::KeepsRows,

@@ -58,6 +58,13 @@ pub struct Party {
     pub wrong: Option<String>,
 }
 
+impl Owner {
+    /// It does nothing before this step.
+    pub fn pause_until(&mut self, step: u64) {
+        self.wake_at = step;
+    }
+}
+
 impl Party {
     /// A service that does not run yet.
     ///

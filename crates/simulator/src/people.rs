@@ -1,7 +1,7 @@
 //! What people write, as kcat would: bare JSON mostly, some of it twice, some of it on the wrong partition,
 //! some of it rubbish.
 
-use contract::topics::{INVENTORY_COMMANDS, ORDERS_COMMANDS, PAYMENTS_COMMANDS};
+use contract::topics::{INVENTORY_COMMANDS, ORDERS, ORDERS_COMMANDS, PAYMENTS_COMMANDS};
 use runtime::Record;
 use serde_json::{Value, json};
 
@@ -127,10 +127,12 @@ pub fn receive(random: &mut Random, receipt_id: &str, sku: &str) -> Command {
 
 /// Writes what nobody can read.
 pub fn rubbish(random: &mut Random, token: &str) -> Command {
-    let topic = *random.pick(&[ORDERS_COMMANDS, PAYMENTS_COMMANDS, INVENTORY_COMMANDS]);
+    let topic = *random.pick(&[ORDERS_COMMANDS, PAYMENTS_COMMANDS, INVENTORY_COMMANDS, ORDERS]);
     let kind = match topic {
         ORDERS_COMMANDS => "PlaceOrder",
         PAYMENTS_COMMANDS => "DepositFunds",
+        // Whoever waits for it answers that it can't be used.
+        ORDERS => "OrderPlaced",
         _ => "ReceiveStock",
     };
     Command {

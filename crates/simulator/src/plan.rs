@@ -29,8 +29,8 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// Ids of what may be refused.
     pub refusable: BTreeSet<String>,
-    /// What is away until all deadlines have passed.
-    pub away_at_the_end: Option<usize>,
+    /// What is away from this step on until all deadlines have passed.
+    pub away_at_the_end: Option<(usize, u64)>,
     /// Whether the brokers know ids of topics.
     pub has_ids: bool,
     /// What a producer has been handed comes on in one of so many steps.
@@ -61,8 +61,8 @@ pub enum What {
     Away(usize, u64),
     /// It is stopped in an orderly way, and started again.
     Stop(usize),
-    /// Another process takes over, and this one does not know.
-    Usurp(usize),
+    /// It is paused for so many steps; another process takes over, and it does not know.
+    Usurp(usize, u64),
     /// The disk is full for so many steps.
     DiskFull(usize, u64),
     /// The broker does not answer for so many steps.
@@ -119,7 +119,7 @@ impl Plan {
             steps: STEPS,
             events: Vec::new(),
             refusable: BTreeSet::new(),
-            away_at_the_end: random.one_in(4).then(|| 1 + random.index(3)),
+            away_at_the_end: random.one_in(4).then(|| (1 + random.index(3), random.below(250))),
             has_ids: !random.one_in(4),
             pace: *random.pick(&[1, 2, 4, 8]),
         };
@@ -203,14 +203,16 @@ impl Plan {
     }
 
     fn faults(&mut self, random: &mut Random) {
+        // In some runs it is one service that all goes wrong with.
+        let one = random.one_in(3).then(|| random.index(5));
         for _ in 0..1 + random.below(10) {
             let at = random.below(STEPS);
-            let party = random.index(5);
+            let party = one.unwrap_or_else(|| random.index(5));
             let what = match random.below(24) {
                 0..=2 => What::Die(party, u32::try_from(random.below(40)).unwrap_or(0)),
                 3 => What::Away(party, random.below(120)),
                 4 => What::Stop(party),
-                5..=7 => What::Usurp(party),
+                5..=7 => What::Usurp(party, random.below(2) * random.below(150)),
                 8..=14 => {
                     let troubles = [
                         Trouble::Begin,
@@ -276,9 +278,10 @@ impl What {
             What::Die(party, calls) => format!("the process of {} has {calls} calls left", name(party)),
             What::Away(party, steps) => format!("{} dies, and is away for {steps} steps", name(party)),
             What::Stop(party) => format!("{} is stopped and started again", name(party)),
-            What::Usurp(party) => {
-                format!("another process takes {} over, and the first does not know", name(party))
-            }
+            What::Usurp(party, steps) => format!(
+                "another process takes {} over; the first is paused for {steps} steps, and does not know",
+                name(party)
+            ),
             What::DiskFull(party, steps) => format!("the disk of {} is full for {steps} steps", name(party)),
             What::BrokerAway(steps) => format!("the broker is away for {steps} steps"),
             What::NoLeader(_, steps) => format!("a partition has no leader for {steps} steps"),
@@ -311,7 +314,7 @@ impl What {
             What::Die(..) => "a process will die",
             What::Away(..) => "a service is away for long",
             What::Stop(_) => "a service is stopped and started",
-            What::Usurp(_) => "a service has two owners",
+            What::Usurp(..) => "a service has two owners",
             What::DiskFull(..) => "a disk fills up",
             What::BrokerAway(_) => "the broker is away",
             What::NoLeader(..) => "a partition has no leader",

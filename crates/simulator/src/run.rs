@@ -87,6 +87,10 @@ impl<'p> Run<'p> {
         let mut events = self.plan.events.iter().peekable();
         for step in 1..=self.plan.steps {
             self.world.lock().next_step();
+            if let Some((away, _)) = self.plan.away_at_the_end.filter(|(_, at)| *at == step) {
+                self.parties[away].kill_all(&self.world, "until all deadlines have passed");
+                self.parties[away].down_until = u64::MAX;
+            }
             while let Some(event) = events.next_if(|event| event.at < step) {
                 self.happen(&event.what);
             }
@@ -97,7 +101,7 @@ impl<'p> Run<'p> {
             self.happen(&event.what);
         }
         self.calm();
-        if let Some(away) = self.plan.away_at_the_end.filter(|_| !self.is_damaged) {
+        if let Some((away, _)) = self.plan.away_at_the_end.filter(|_| !self.is_damaged) {
             self.without(away)?;
         }
         self.until_quiet(None)?;
@@ -256,13 +260,20 @@ impl<'p> Run<'p> {
                     self.parties[*party].stop(&self.world, last);
                 }
             }
-            What::Usurp(party) => {
+            What::Usurp(party, steps) => {
                 let owners = self.parties[*party].owners.len();
-                if owners == 1 && !self.parties[*party].has_old_copy && self.parties[*party].refused.is_none()
+                let is_up = step >= self.parties[*party].down_until;
+                if is_up
+                    && owners == 1
+                    && !self.parties[*party].has_old_copy
+                    && self.parties[*party].refused.is_none()
                 {
                     self.start(*party);
                     let party = &mut self.parties[*party];
                     party.turn(&self.world, 1);
+                    if party.owners.len() == 2 {
+                        party.owners[0].pause_until(step + steps);
+                    }
                 }
             }
             What::DiskFull(party, steps) => self.parties[*party].cell.lock().full_until = step + steps,

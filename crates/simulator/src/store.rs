@@ -164,12 +164,6 @@ impl Store for ScriptedStore {
                     taken.outbox = before.outbox;
                 }
             }
-            Some(Mutant::TakesOverSilently) => {
-                for lane in taken.lanes.values_mut() {
-                    lane.version -= 1;
-                }
-                kept.database().execute("UPDATE lane SET version = version - 1", [])?;
-            }
             Some(Mutant::ForgetsTheOutbox) => taken.outbox.clear(),
             Some(Mutant::AcceptsNewTopics) => taken.positions.iter_mut().for_each(|p| p.last = None),
             _ => {}

@@ -44,6 +44,9 @@ pub fn said(run: &Run) -> Result<Vec<Said>, String> {
         let mut by_id: BTreeMap<String, Record> = BTreeMap::new();
         let mut numbers: BTreeMap<(i32, i64), String> = BTreeMap::new();
         for (record, moment) in run.of_topic(topic) {
+            if record.value.as_deref().is_some_and(|value| value.starts_with(b"rubbish")) {
+                continue;
+            }
             let value: Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default())
                 .map_err(|error| format!("{topic} holds what is no JSON: {error}"))?;
             let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
