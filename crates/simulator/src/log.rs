@@ -234,7 +234,7 @@ impl Log for ScriptedLog {
                 .iter()
                 .map(|(place, p)| (place.clone(), Reported { offset: p.next_offset, sequence: 0 }))
                 .collect();
-            world.hear_report(&self.group, &report);
+            world.hear_report(self.process, &self.group, &report);
         }
         Ok(polled)
     }
@@ -250,9 +250,9 @@ impl Log for ScriptedLog {
         let report = report_of(committed);
         let mut random = world.random();
         if world.is_calm || !random.one_in(3) {
-            world.hear_report(&self.group, &report);
+            world.hear_report(self.process, &self.group, &report);
         } else {
-            world.late_reports.push((self.group.clone(), report));
+            world.late_reports.push((self.process, self.group.clone(), report));
         }
     }
 
@@ -260,7 +260,7 @@ impl Log for ScriptedLog {
         let mut world = self.world.lock();
         if world.call(self.process, "report_last").is_ok() && world.step >= world.away_until {
             let report = report_of(committed);
-            world.hear_report(&self.group, &report);
+            world.hear_report(self.process, &self.group, &report);
         }
     }
 }

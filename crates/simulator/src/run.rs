@@ -172,8 +172,8 @@ impl<'p> Run<'p> {
         }
         if !world.late_reports.is_empty() && random.one_in(15) {
             let index = random.index(world.late_reports.len());
-            let (group, report) = world.late_reports.swap_remove(index);
-            world.hear_report(&group, &report);
+            let (process, group, report) = world.late_reports.remove(index);
+            world.hear_report(process, &group, &report);
             world.note("a report arrives late");
         }
     }
@@ -441,8 +441,8 @@ impl<'p> Run<'p> {
             topic.most_bytes = USUAL_BYTES;
             topic.partitions.iter_mut().for_each(|partition| partition.away_until = 0);
         }
-        for (group, report) in std::mem::take(&mut world.late_reports) {
-            world.hear_report(&group, &report);
+        for (process, group, report) in std::mem::take(&mut world.late_reports) {
+            world.hear_report(process, &group, &report);
         }
         let mut random = world.random();
         for sink in 0..world.sinks.len() {
@@ -565,6 +565,14 @@ impl<'p> Run<'p> {
     fn records(&self) -> usize {
         let world = self.world.lock();
         world.topics.values().flat_map(|topic| &topic.partitions).flat_map(|p| p.records()).count()
+    }
+
+    /// Gives its stores back, for other runs.
+    pub fn release(self) {
+        for mut party in self.parties {
+            party.kill_all(&self.world, "the run is over");
+            party.cell.release();
+        }
     }
 
     /// A service is killed, and its name is said.

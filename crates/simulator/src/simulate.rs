@@ -62,11 +62,17 @@ pub fn run(plan: &Plan, mutant: Option<Mutant>, is_told: bool) -> Outcome {
         }
     };
     let endings = std::mem::take(&mut *run.endings.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut world = run.world.lock();
+    let shared = run.world.clone();
+    let mut world = shared.lock();
     let mut seen: BTreeMap<String, u64> =
         world.seen.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect();
     seen.extend(endings);
-    Outcome { failure, story: std::mem::take(&mut world.story), trace: world.trace, seen }
+    let (story, trace) = (std::mem::take(&mut world.story), world.trace);
+    drop(world);
+    if failure.is_none() && mutant.is_none() {
+        run.release();
+    }
+    Outcome { failure, story, trace, seen }
 }
 
 /// What came of many runs.

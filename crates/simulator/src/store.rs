@@ -2,6 +2,7 @@
 //! may believe that it is theirs.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -34,14 +35,33 @@ pub struct Kept {
     before: Option<Taken>,
 }
 
+thread_local! {
+    /// Empty stores of earlier runs: to make one, and to prepare its statements, takes longer than to empty it.
+    static SPARE: RefCell<Vec<SqliteStore>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Cell {
     /// An empty store.
     ///
     /// # Errors
     /// When there is no room for it.
     pub fn new() -> Result<Cell> {
-        let store = SqliteStore::in_memory()?;
+        let store = match SPARE.with_borrow_mut(Vec::pop) {
+            Some(spare) => spare,
+            None => SqliteStore::in_memory()?,
+        };
         Ok(Cell(Arc::new(Mutex::new(Kept { store, full_until: 0, before: None }))))
+    }
+
+    /// Empties the store, for another run. Copies of it are dropped with it.
+    pub fn release(self) {
+        let Some(kept) = Arc::into_inner(self.0) else { return };
+        let kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let copies = kept.ask("SELECT name FROM temp.sqlite_schema").unwrap_or_default();
+        let empty: String = TABLES.iter().map(|table| format!("DELETE FROM main.{table};")).collect();
+        if copies.is_empty() && kept.database().execute_batch(&format!("BEGIN; {empty} COMMIT")).is_ok() {
+            SPARE.with_borrow_mut(|spare| spare.push(kept.store));
+        }
     }
 
     /// The store, for a moment.

@@ -134,8 +134,8 @@ pub struct World {
     pub topics: BTreeMap<&'static str, Topic>,
     /// What was reported, by group.
     pub reported: BTreeMap<(String, Place), Reported>,
-    /// Reports on their way.
-    pub late_reports: Vec<(String, Vec<(Place, Reported)>)>,
+    /// Reports on their way, with the process that made them.
+    pub late_reports: Vec<(usize, String, Vec<(Place, Reported)>)>,
     /// The id of the cluster.
     pub cluster: u32,
     /// Whether it knows ids of topics: older ones don't.
@@ -415,7 +415,9 @@ impl World {
     }
 
     /// A report arrives.
-    pub fn hear_report(&mut self, group: &str, report: &[(Place, Reported)]) {
+    pub fn hear_report(&mut self, process: usize, group: &str, report: &[(Place, Reported)]) {
+        // One process's reports do not overtake each other.
+        self.late_reports.retain(|(other, _, _)| *other != process);
         for (place, reported) in report {
             self.reported.insert((group.to_owned(), place.clone()), *reported);
         }
