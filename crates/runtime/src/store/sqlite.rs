@@ -8,7 +8,9 @@ mod write;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, types::Type};
+use rusqlite::{
+    Connection, OptionalExtension, Row, TransactionBehavior, config::DbConfig, params, types::Type,
+};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::dead_letters::dead_letter;
@@ -175,6 +177,8 @@ fn prepared(mut connection: Connection) -> Result<Connection> {
     // A checkpoint costs milliseconds: fewer and larger ones (in pages of 4 KiB).
     connection.pragma_update(None, "wal_autocheckpoint", 8000)?;
     connection.pragma_update(None, "cache_size", -16 * 1024)?;
+    // Else statements whose plan a value might change are prepared anew with every value.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     migrate::to_present(&mut connection)?;
