@@ -26,6 +26,8 @@ pub struct ScriptedLog {
     /// In order, and with the last record that was read.
     places: BTreeMap<Place, Option<LastRecord>>,
     unheard: BTreeSet<Place>,
+    /// The step at which each partition answers first: they do not all come at once.
+    first_answers: BTreeMap<Place, u64>,
 }
 
 impl ScriptedLog {
@@ -38,6 +40,7 @@ impl ScriptedLog {
             next: Offsets::new(),
             places: BTreeMap::new(),
             unheard: BTreeSet::new(),
+            first_answers: BTreeMap::new(),
         }
     }
 
@@ -187,6 +190,10 @@ impl Log for ScriptedLog {
         self.places = from.keys().map(|place| (place.clone(), None)).collect();
         self.unheard = from.keys().cloned().collect();
         self.next = from;
+        let mut random = world.random();
+        let (step, is_slow) = (world.step, !world.is_calm && random.one_in(2));
+        let first = |place: &Place| (place.clone(), step + if is_slow { random.below(40) } else { 0 });
+        self.first_answers = self.places.keys().map(first).collect();
         Ok(())
     }
 
@@ -212,7 +219,8 @@ impl Log for ScriptedLog {
         order.rotate_left(first);
         for place in order {
             let most = if world.is_calm || random.one_in(2) { 100 } else { random.index(4) };
-            if most == 0 || !world.answers(&place) {
+            let is_first = world.step < self.first_answers[&place] && !world.is_calm;
+            if most == 0 || is_first || !world.answers(&place) {
                 continue;
             }
             let from = self.next[&place];

@@ -205,7 +205,8 @@ impl Plan {
     fn faults(&mut self, random: &mut Random) {
         // In some runs it is one service that all goes wrong with.
         let one = random.one_in(3).then(|| random.index(5));
-        for _ in 0..1 + random.below(10) {
+        let most = if one.is_some() { 20 } else { 10 };
+        for _ in 0..1 + random.below(most) {
             let at = random.below(STEPS);
             let party = one.unwrap_or_else(|| random.index(5));
             let what = match random.below(24) {

@@ -281,7 +281,8 @@ impl<'p> Run<'p> {
             What::NoLeader(which, steps) => {
                 let mut world = self.world.lock();
                 let mut random = Random::of(&[*which]);
-                let topics: Vec<&str> = world.topics.keys().copied().collect();
+                let topics: Vec<&str> =
+                    world.topics.keys().copied().chain(["shipments", "payments"]).collect();
                 let (topic, partition) = (*random.pick(&topics), random.index(self.plan.partitions));
                 let partition = i32::try_from(partition).expect("there are few");
                 world.partition_mut(topic, partition).away_until = step + steps;

@@ -111,13 +111,16 @@ pub fn deadlines_come_after_answers(run: &Run, said: &[Said]) -> Result<(), Stri
         if requested[0].time_ms < due_ms {
             return Err(format!("{order} was cancelled before its deadline"));
         }
-        let Some(scheduled) = of.get("ShipmentScheduled") else { continue };
+        // Either would have ended the wait.
+        let answer = of.get("ShipmentScheduled").or(of.get("PaymentDeclined"));
+        let Some(answer) = answer else { continue };
         let world = run.world.lock();
         let since = placed[0].moment;
         let came_due = world.times.iter().find(|(moment, now_ms)| *moment > since && *now_ms >= due_ms);
-        if came_due.is_some_and(|(moment, _)| scheduled[0].moment < *moment) {
+        if came_due.is_some_and(|(moment, _)| answer[0].moment < *moment) {
             return Err(format!(
-                "{order} was cancelled for its deadline, though its shipment had been scheduled before"
+                "{order} was cancelled for its deadline, though {} had arrived before",
+                answer[0].kind
             ));
         }
     }
