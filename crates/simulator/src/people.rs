@@ -112,7 +112,7 @@ pub fn cancel(random: &mut Random, order_id: &str) -> Command {
 
 /// Deposits money.
 pub fn deposit(random: &mut Random, deposit_id: &str, customer: &str) -> Command {
-    let amount = 500 * (1 + random.below(12));
+    let amount = 1_000 * (1 + random.below(12));
     let data =
         json!({"customer_id": customer, "amount": amount, "currency": "EUR", "deposit_id": deposit_id});
     write(random, PAYMENTS_COMMANDS, "DepositFunds", customer, data)

@@ -141,15 +141,15 @@ impl Plan {
     fn people(&mut self, random: &mut Random) {
         for customer in CUSTOMERS.iter().take(2 + random.index(2)) {
             let command = people::deposit(random, &format!("deposit-{customer}"), customer);
-            self.write(random, 40, command);
+            self.write(random, 25, command);
         }
         for sku in SKUS.iter().take(2 + random.index(2)) {
             let command = people::receive(random, &format!("receipt-{sku}"), sku);
-            self.write(random, 40, command);
+            self.write(random, 25, command);
         }
         for number in 0..3 + random.below(5) {
             let order_id = format!("order-{number}");
-            let at = random.below(160);
+            let at = 10 + random.below(160);
             let command = if random.one_in(12) {
                 // Where a topic takes less for a while, it does not take this.
                 self.refusable.insert(order_id.clone());

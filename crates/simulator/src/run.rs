@@ -232,6 +232,9 @@ impl<'p> Run<'p> {
                 let mut world = self.world.lock();
                 let home = world.home(&command.key);
                 let record = command.record(home, world.partitions());
+                if command.value.windows(14).any(|part| part == b"deposit-of-two") {
+                    world.note("one deposit is named for two customers");
+                }
                 if record.partition != home {
                     world.note("a command comes to the wrong partition");
                 }
