@@ -172,6 +172,10 @@ fn overtaken(run: &mut Run, index: usize) {
             return;
         }
     }
+    // It has read everything: while it is away, something will come.
+    run.kill(index, "for a while");
+    run.parties[index].down_until = run.world.lock().step + 60;
+    run.later.push(What::Overtaken(index));
 }
 
 fn other_cluster(run: &mut Run) {

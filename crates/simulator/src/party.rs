@@ -194,6 +194,11 @@ impl Party {
         drop(owner);
     }
 
+    /// How far it says that a partition is read.
+    pub fn positions_told(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.owners.last()?.vitals.positions_of(topic).get(&partition).copied()
+    }
+
     /// Whether it takes work.
     pub fn is_ready(&self) -> bool {
         self.owners.last().is_some_and(|owner| owner.running.is_some() && owner.vitals.is_ready())

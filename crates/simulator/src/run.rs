@@ -47,6 +47,8 @@ pub struct Run<'p> {
     limits: Vec<(u64, &'static str)>,
     asked: Vec<(usize, Requested)>,
     copies: bool,
+    /// Disasters that could not happen yet.
+    pub later: Vec<What>,
     /// How orders have ended, and how often.
     pub endings: Mutex<BTreeMap<String, u64>>,
 }
@@ -74,6 +76,7 @@ impl<'p> Run<'p> {
             topology,
             limits: Vec::new(),
             asked: Vec::new(),
+            later: Vec::new(),
             endings: Mutex::default(),
             copies: plan.events.iter().any(|event| matches!(event.what, What::OldCopy(_))),
         })
@@ -138,6 +141,9 @@ impl<'p> Run<'p> {
             (world.step, random)
         };
         if step.is_multiple_of(LOOK_EVERY) {
+            for what in std::mem::take(&mut self.later) {
+                crate::disaster::happen(self, &what);
+            }
             self.look();
         }
         let index = random.index(self.parties.len());

@@ -185,6 +185,12 @@ impl Store for ScriptedStore {
                 }
             }
             Some(Mutant::ForgetsTheOutbox) => taken.outbox.clear(),
+            Some(Mutant::AcceptsLostRecords) => {
+                for position in &mut taken.positions {
+                    let place = (position.topic.clone(), position.partition);
+                    position.next_offset = position.next_offset.max(world.partition(&place).low);
+                }
+            }
             Some(Mutant::AcceptsNewTopics) => taken.positions.iter_mut().for_each(|p| p.last = None),
             _ => {}
         }

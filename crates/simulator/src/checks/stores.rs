@@ -30,6 +30,12 @@ pub fn are_done(run: &Run) -> Result<(), String> {
             for partition in 0..i32::try_from(run.plan.partitions).expect("there are few") {
                 let (next, _) = run.positions(topic, partition)[&party.index];
                 let end = run.world.lock().partition_mut(topic, partition).end();
+                let told = party.positions_told(topic, partition);
+                if told != Some(next) {
+                    return Err(format!(
+                        "{name} says that it has read {topic}[{partition}] up to {told:?}, and it is {next}"
+                    ));
+                }
                 if next != end {
                     return Err(format!(
                         "{name} has read {topic}[{partition}] up to {next}, and it ends at {end}"
