@@ -209,47 +209,15 @@ impl Plan {
         for _ in 0..1 + random.below(most) {
             let at = random.below(STEPS);
             let party = one.unwrap_or_else(|| random.index(5));
-            let what = match random.below(24) {
-                0..=2 => What::Die(party, u32::try_from(random.below(40)).unwrap_or(0)),
-                3 => What::Away(party, random.below(120)),
-                4 => What::Stop(party),
-                5..=7 => What::Usurp(party, random.below(2) * random.below(150)),
-                8..=14 => {
-                    let troubles = [
-                        Trouble::Begin,
-                        Trouble::Read,
-                        Trouble::Write,
-                        Trouble::CommitUnknown,
-                        Trouble::Slow,
-                        Trouble::TakeOverUnknown,
-                        Trouble::Send,
-                        Trouble::Poll,
-                        Trouble::Report,
-                        Trouble::DieAmidSend,
-                        Trouble::DieAfterCommit,
-                        Trouble::DieAfterCommit,
-                        Trouble::DieBeforeCommit,
-                    ];
-                    What::Trouble(party, *random.pick(&troubles))
-                }
-                15 => What::DiskFull(party, random.below(60)),
-                16 => What::BrokerAway(random.below(40)),
-                17 => What::NoLeader(random.next(), random.below(80)),
-                18 => What::GiveUp(party),
-                19 => What::LateAcknowledgements(party, random.below(100)),
-                20 => match random.below(3) {
-                    0 => What::ClockForward(i64::try_from(random.below(90_000)).unwrap_or(0)),
-                    1 => What::ClockBack(i64::try_from(random.below(90_000)).unwrap_or(0)),
-                    _ => What::ClockStands(random.below(100)),
-                },
-                21 => What::Retention,
-                22 => What::Compaction,
-                _ => {
-                    let bytes = 18_000 + random.index(22_000);
-                    What::Limit(random.next(), bytes, random.below(100))
-                }
-            };
-            self.add(at, what);
+            self.add(at, fault(random, party));
+        }
+        if self.seed % 16 == 11 {
+            // And in some there is no end of it.
+            let mut random = Random::of(&[self.seed, 3]);
+            for _ in 0..30 {
+                let (at, party) = (random.below(STEPS), random.index(5));
+                self.add(at, fault(&mut random, party));
+            }
         }
     }
 
@@ -265,6 +233,50 @@ impl Plan {
             _ => What::OtherCluster,
         };
         self.add(120 + random.below(150), what);
+    }
+}
+
+/// Something that goes wrong, where it is with one service with this one.
+fn fault(random: &mut Random, party: usize) -> What {
+    match random.below(24) {
+        0..=2 => What::Die(party, u32::try_from(random.below(40)).unwrap_or(0)),
+        3 => What::Away(party, random.below(120)),
+        4 => What::Stop(party),
+        5..=7 => What::Usurp(party, random.below(2) * random.below(150)),
+        8..=14 => {
+            let troubles = [
+                Trouble::Begin,
+                Trouble::Read,
+                Trouble::Write,
+                Trouble::CommitUnknown,
+                Trouble::Slow,
+                Trouble::TakeOverUnknown,
+                Trouble::Send,
+                Trouble::Poll,
+                Trouble::Report,
+                Trouble::DieAmidSend,
+                Trouble::DieAfterCommit,
+                Trouble::DieAfterCommit,
+                Trouble::DieBeforeCommit,
+            ];
+            What::Trouble(party, *random.pick(&troubles))
+        }
+        15 => What::DiskFull(party, random.below(60)),
+        16 => What::BrokerAway(random.below(40)),
+        17 => What::NoLeader(random.next(), random.below(80)),
+        18 => What::GiveUp(party),
+        19 => What::LateAcknowledgements(party, random.below(100)),
+        20 => match random.below(3) {
+            0 => What::ClockForward(i64::try_from(random.below(90_000)).unwrap_or(0)),
+            1 => What::ClockBack(i64::try_from(random.below(90_000)).unwrap_or(0)),
+            _ => What::ClockStands(random.below(100)),
+        },
+        21 => What::Retention,
+        22 => What::Compaction,
+        _ => {
+            let bytes = 18_000 + random.index(22_000);
+            What::Limit(random.next(), bytes, random.below(100))
+        }
     }
 }
 

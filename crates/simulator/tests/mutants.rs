@@ -34,7 +34,7 @@ const FOUND: [(Mutant, u64); ALL.len()] = [
     (Mutant::WritesNoDeadLetters, 1),
     (Mutant::SendsWithoutOrder, 1),
     (Mutant::AcceptsOldStores, 21),
-    (Mutant::AcceptsLostRecords, 4),
+    (Mutant::AcceptsLostRecords, 19),
     (Mutant::AcceptsNewTopics, 29),
     (Mutant::NeverTrims, 1),
     (Mutant::TakesFailedWritesForDone, 23),
