@@ -57,13 +57,13 @@ pub fn write(
     let mut header = None;
     match random.below(4) {
         0 => {
-            value = json!({"specversion": "1.0", "id": format!("id-{}", random.next()), "source": "/people",
+            value = json!({"specversion": "1.0", "id": format!("id-{}", random.number()), "source": "/people",
                            "type": kind, "data": data});
             header = random.one_in(2).then_some(kind);
         }
         1 => {
             value["type"] = json!(kind);
-            value["id"] = json!(format!("id-{}", random.next()));
+            value["id"] = json!(format!("id-{}", random.number()));
         }
         _ => value["type"] = json!(kind),
     }

@@ -124,7 +124,7 @@ impl Plan {
             pace: *random.pick(&[1, 2, 4, 8]),
         };
         plan.people(&mut random);
-        if seed % 8 != 0 {
+        if !seed.is_multiple_of(8) {
             plan.faults(&mut random);
         }
         if random.one_in(8) {
@@ -227,8 +227,8 @@ impl Plan {
         let party = usize::try_from(party).unwrap_or(0);
         let what = match random.below(7) {
             0..=2 => What::OldCopy(party),
-            3 => What::Lost(random.next()),
-            4 => What::Anew(random.next()),
+            3 => What::Lost(random.number()),
+            4 => What::Anew(random.number()),
             5 => What::Overtaken(party),
             _ => What::OtherCluster,
         };
@@ -263,7 +263,7 @@ fn fault(random: &mut Random, party: usize) -> What {
         }
         15 => What::DiskFull(party, random.below(60)),
         16 => What::BrokerAway(random.below(40)),
-        17 => What::NoLeader(random.next(), random.below(80)),
+        17 => What::NoLeader(random.number(), random.below(80)),
         18 => What::GiveUp(party),
         19 => What::LateAcknowledgements(party, random.below(100)),
         20 => match random.below(3) {
@@ -275,7 +275,7 @@ fn fault(random: &mut Random, party: usize) -> What {
         22 => What::Compaction,
         _ => {
             let bytes = 18_000 + random.index(22_000);
-            What::Limit(random.next(), bytes, random.below(100))
+            What::Limit(random.number(), bytes, random.below(100))
         }
     }
 }

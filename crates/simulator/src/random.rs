@@ -8,13 +8,13 @@ impl Random {
     pub fn of(numbers: &[u64]) -> Random {
         let mut random = Random(0x5117_0000_0000_0001);
         for number in numbers {
-            random.0 = random.next() ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            random.0 = random.number() ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         }
         random
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,7 @@ impl Random {
 
     /// A number below a limit.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit.max(1)
+        self.number() % limit.max(1)
     }
 
     /// A number from 0 up to a limit, and not the limit.

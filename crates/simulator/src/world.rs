@@ -41,6 +41,9 @@ impl Shared {
     }
 }
 
+/// A report on its way: the process that made it, its group, and what it says.
+pub type LateReport = (usize, String, Vec<(Place, Reported)>);
+
 /// A topic.
 #[derive(Debug, Clone)]
 pub struct Topic {
@@ -135,7 +138,7 @@ pub struct World {
     /// What was reported, by group.
     pub reported: BTreeMap<(String, Place), Reported>,
     /// Reports on their way, with the process that made them.
-    pub late_reports: Vec<(usize, String, Vec<(Place, Reported)>)>,
+    pub late_reports: Vec<LateReport>,
     /// The id of the cluster.
     pub cluster: u32,
     /// Whether it knows ids of topics: older ones don't.
