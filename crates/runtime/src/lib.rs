@@ -12,6 +12,7 @@ mod inbound;
 mod kafka;
 mod outbound;
 mod record;
+pub mod seams;
 mod service;
 mod store;
 #[cfg(test)]

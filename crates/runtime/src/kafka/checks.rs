@@ -49,6 +49,16 @@ pub struct Found {
 }
 
 impl Found {
+    /// Topics with these names, numbers of partitions and ids.
+    pub fn of(topics: impl IntoIterator<Item = (String, i32, Option<String>)>) -> Found {
+        let mut found = Found::default();
+        for (name, partitions, id) in topics {
+            found.ids.extend(id.map(|id| (name.clone(), id)));
+            found.partitions.insert(name, partitions);
+        }
+        found
+    }
+
     /// Asks what there is of these topics.
     ///
     /// # Errors

@@ -49,6 +49,11 @@ impl AllTopicSettings {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
     }
 
+    /// From now on these are a topic's.
+    pub fn set(&self, topic: &str, settings: TopicSettings) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned(), settings);
+    }
+
     /// Whether a topic takes a record of so many bytes of key, value and headers.
     pub fn takes(&self, topic: &str, bytes: usize) -> bool {
         let most = self.of(topic).map_or(USUAL_MESSAGE_BYTES, |settings| settings.max_message_bytes);

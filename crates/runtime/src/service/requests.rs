@@ -49,7 +49,8 @@ pub enum Resolution {
 pub struct TooMany;
 
 /// A request that a worker has received.
-pub(crate) struct Request {
+pub struct Request {
+    /// What is to be done.
     pub what: Action,
     /// The ids of those with which it is still to be done.
     pub dead_letters: VecDeque<String>,
@@ -57,13 +58,16 @@ pub(crate) struct Request {
     pub answer: mpsc::UnboundedSender<Vec<(String, Resolution)>>,
 }
 
+/// What came of a request, part by part.
+pub type Requested = mpsc::UnboundedReceiver<Vec<(String, Resolution)>>;
+
 /// Asks a worker. Copies ask the same.
 #[derive(Clone)]
 pub struct Requests(mpsc::Sender<Request>);
 
 impl Requests {
     /// A way to ask, and the worker's end of it.
-    pub(crate) fn new() -> (Requests, mpsc::Receiver<Request>) {
+    pub fn new() -> (Requests, mpsc::Receiver<Request>) {
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
         (Requests(sender), receiver)
     }
@@ -80,15 +84,29 @@ impl Requests {
         what: Action,
         dead_letters: impl IntoIterator<Item = String>,
     ) -> Result<HashMap<String, Resolution>, TooMany> {
-        let (answer, mut answers) = mpsc::unbounded_channel();
-        let request = Request { what, dead_letters: dead_letters.into_iter().collect(), answer };
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.0.try_send(request) {
-            return Err(TooMany);
-        }
+        let mut answers = self.put(what, dead_letters)?;
         let mut resolved = HashMap::new();
         while let Ok(Some(some)) = timeout(ANSWER_LIMIT, answers.recv()).await {
             resolved.extend(some);
         }
         Ok(resolved)
+    }
+
+    /// Asks without waiting; what came of it is told there. Who drops that is not interested any more.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn put(
+        &self,
+        what: Action,
+        dead_letters: impl IntoIterator<Item = String>,
+    ) -> Result<Requested, TooMany> {
+        let (answer, answers) = mpsc::unbounded_channel();
+        let request = Request { what, dead_letters: dead_letters.into_iter().collect(), answer };
+        match self.0.try_send(request) {
+            Err(mpsc::error::TrySendError::Full(_)) => Err(TooMany),
+            // Where the worker has ended, nothing comes of it.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(answers),
+        }
     }
 }

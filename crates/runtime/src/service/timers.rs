@@ -62,6 +62,8 @@ impl Timers {
         log: &dyn Log,
         store: &dyn Store,
     ) -> Result<Vec<DueTimer>> {
+        // The clock was set back: what was seen by the former time says nothing of timers that are due now.
+        self.ends.retain(|_, ends| ends.at_ms <= now_ms);
         if self.next_due_ms.is_none_or(|due_ms| due_ms > now_ms) {
             return Ok(Vec::new());
         }

@@ -136,7 +136,7 @@ impl Loop {
     fn until_stopped(mut self) -> Result<()> {
         let mut attempts = 0;
         while !self.shutdown.is_asked() {
-            let Err(error) = self.until_trouble() else { break };
+            let Err(error) = self.start_and_turn() else { break };
             if error.is::<Refusal>() {
                 return Err(error);
             }
@@ -154,7 +154,7 @@ impl Loop {
     }
 
     /// From the start of the lanes until the worker is stopped or something goes wrong.
-    fn until_trouble(&mut self) -> Result<()> {
+    fn start_and_turn(&mut self) -> Result<()> {
         let mut running = self.turner.start()?;
         while !self.shutdown.is_asked() {
             if self.turner.turn(&mut running, MOST_WAIT)? {

@@ -8,7 +8,9 @@ mod write;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, types::Type};
+use rusqlite::{
+    Connection, OptionalExtension, Row, TransactionBehavior, config::DbConfig, params, types::Type,
+};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::dead_letters::dead_letter;
@@ -24,7 +26,8 @@ const STATEMENTS: usize = 64;
 /// The store of one service. It belongs to one process, and in it to one thread.
 pub struct SqliteStore {
     connection: Connection,
-    _lock: Lock,
+    /// A store in memory has none.
+    _lock: Option<Lock>,
 }
 
 impl SqliteStore {
@@ -36,7 +39,20 @@ impl SqliteStore {
         let lock = Lock::take(path)?;
         let connection =
             connect(path).with_context(|| format!("the store {} can't be opened", path.display()))?;
-        Ok(SqliteStore { connection, _lock: lock })
+        Ok(SqliteStore { connection, _lock: Some(lock) })
+    }
+
+    /// Makes a store in memory, which is gone when it is dropped.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub fn in_memory() -> Result<SqliteStore> {
+        Ok(SqliteStore { connection: prepared(Connection::open_in_memory()?)?, _lock: None })
+    }
+
+    /// Its database, for whoever looks into a store that has no file.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 }
 
@@ -152,12 +168,17 @@ impl Transaction for SqliteTransaction<'_> {
 }
 
 fn connect(path: &Path) -> Result<Connection> {
-    let mut connection = Connection::open(path)?;
+    prepared(Connection::open(path)?)
+}
+
+fn prepared(mut connection: Connection) -> Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // A checkpoint costs milliseconds: fewer and larger ones (in pages of 4 KiB).
     connection.pragma_update(None, "wal_autocheckpoint", 8000)?;
     connection.pragma_update(None, "cache_size", -4 * 1024)?;
+    // Else statements whose plan a value might change are prepared anew with every value.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     migrate::to_present(&mut connection)?;

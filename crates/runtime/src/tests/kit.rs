@@ -104,22 +104,6 @@ impl Log {
         partition.push(Record { offset: i64::try_from(partition.len()).unwrap(), ..record });
         partition.last().unwrap().clone()
     }
-
-    /// Appends a record that was published.
-    pub fn publish(&mut self, outgoing: &Outgoing, now_ms: i64) -> Record {
-        self.append(arrived(outgoing, now_ms))
-    }
-
-    /// All records from an offset on.
-    pub fn from(&self, topic: &str, partition: i32, offset: i64) -> &[Record] {
-        let records = self.0.get(&(topic.to_owned(), partition)).map_or(&[][..], Vec::as_slice);
-        &records[usize::try_from(offset).unwrap()..]
-    }
-
-    /// How many records a partition holds.
-    pub fn end(&self, topic: &str, partition: i32) -> i64 {
-        i64::try_from(self.from(topic, partition, 0).len()).unwrap()
-    }
 }
 
 /// What was published, as its readers find it.

@@ -1,10 +1,9 @@
-//! The runtime's tests: each part alone, the lanes without Kafka, a simulation that crashes them at
-//! every point, and the whole worker against a scripted broker.
+//! The runtime's tests: each part alone, the lanes without Kafka, and the whole worker against a scripted
+//! broker. What crashes do to all of it is tried in crates/simulator.
 
 mod broker;
 mod classifier;
 mod cloudevents;
-mod crashes;
 mod decoder;
 mod kit;
 mod lanes;
