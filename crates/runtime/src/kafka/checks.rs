@@ -319,6 +319,7 @@ pub fn last_records_are_there(
         last.extend(position.last.map(|last| last.offset).filter(is_kept).map(|at| (place.clone(), at)));
     }
     let there = log.first_records(&last)?;
+    let last: BTreeMap<Place, i64> = last.into_iter().collect();
     Ok(last.into_iter().find(|(place, offset)| {
         let same = there.get(place).is_some_and(|record| {
             let Record { timestamp_ms, key, value, .. } = record;
@@ -332,8 +333,11 @@ pub fn last_records_are_there(
 /// What was reported to Kafka is never ahead of the store (invariant 2), unless the store is an old copy,
 /// or a new one.
 fn check_reported(lanes: &Lanes, log: &dyn Log, start: &Offsets, is_new: bool) -> Result<()> {
-    let places: Vec<Place> = start.keys().cloned().collect();
-    for ((topic, partition), Reported { offset, sequence }) in log.reported(&places)? {
+    let mut places: Vec<Place> = start.keys().cloned().collect();
+    // What is refused is told alike whenever it is.
+    places.sort_unstable();
+    let reported: BTreeMap<Place, Reported> = log.reported(&places)?.into_iter().collect();
+    for ((topic, partition), Reported { offset, sequence }) in reported {
         let next = start[&(topic.clone(), partition)];
         let said = lanes.sequence(partition).unwrap_or(0);
         if offset > next || sequence > said {
