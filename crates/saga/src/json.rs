@@ -20,6 +20,9 @@ const MOST_PLAIN_DIGITS: usize = 18;
 /// compared with those that its object had before.
 const MOST_PLAIN_NAMES: usize = 64;
 
+/// How names begin that are none to serde_json: the text that such a field holds is read as JSON then.
+const NO_NAME: &str = "$serde_json::private::";
+
 /// JSON with one meaning, however it is read: straight into a type, or by [`parse`] first. It has no
 /// escapes; every number is an integer of at most 18 digits, spelled as one; no object has a name
 /// twice, or has a list and nothing else; and it is not nested deeper than [`MOST_NESTING`]. So is
@@ -64,8 +67,8 @@ fn is_plain(json: &str) -> bool {
                 at = start + length + 1;
                 if bytes[at..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':') {
                     let name = &json[start..start + length];
-                    let of_object = before[depth.saturating_sub(1)];
-                    if known == MOST_PLAIN_NAMES || names[of_object..known].contains(&name) {
+                    let of_object = &names[before[depth.saturating_sub(1)]..known];
+                    if known == MOST_PLAIN_NAMES || of_object.contains(&name) || name.starts_with(NO_NAME) {
                         return false;
                     }
                     names[known] = name;
@@ -340,6 +343,8 @@ mod tests {
             r#"[{"a":1},{"a":{"b":[{"c":1}],"d":2,"b":3}}]"#,
             "{\"a\" \n:1,\"a\"\t:1}",
             r#"{"a":[1]}"#,
+            r#"{"a":{"$serde_json::private::RawValue":"[1]"}}"#,
+            r#"{"a":1,"$serde_json::private::Number":"1"}"#,
             "[{\"a\":[]\n}]",
             &levels(MOST_NESTING + 1),
             &names(MOST_PLAIN_NAMES + 1),

@@ -186,7 +186,7 @@ fn respelled(plain: &str, how: u8) -> String {
 }
 
 /// What may stand where something else should, as it is spelled.
-const TOKENS: [&str; 44] = [
+const TOKENS: [&str; 47] = [
     "null",
     "true",
     "0",
@@ -230,11 +230,14 @@ const TOKENS: [&str; 44] = [
     "{\"a\":1,\"a\":2}",
     "{\"a\":{\"b\":\"\\ud800\"}}",
     "{\"x\":1.0}",
+    "{\"$serde_json::private::RawValue\":\"1\"}",
+    "{\"$serde_json::private::RawValue\":\"{\"}",
+    "{\"$serde_json::private::Number\":\"1\"}",
     "{\"x\":1,\"x\":2}",
 ];
 
 /// What fields may be called instead, or besides.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "\"type\"",
     "\"id\"",
     "\"specversion\"",
@@ -243,6 +246,7 @@ const NAMES: [&str; 14] = [
     "\"data_base64\"",
     "\"correlationid\"",
     "\"tenant\"",
+    "\"$serde_json::private::RawValue\"",
     "\"order_id\"",
     "\"\\u0069d\"",
     "\"amount\"",
