@@ -1,18 +1,23 @@
 //! Writes commands to Kafka for those who don't speak Kafka.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use rdkafka::{
-    config::FromClientConfigAndContext,
+    ClientContext, Message as _,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
     error::KafkaError,
-    message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord},
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, ProducerContext},
     types::RDKafkaErrorCode,
-    util::Timeout,
 };
 use saga::Said;
 use serde_json::value::RawValue;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::{
@@ -23,13 +28,42 @@ use crate::{
 
 /// How long Kafka may take to have a command for sure.
 const WRITE_LIMIT: Duration = Duration::from_secs(4);
+/// How often the client is listened to while no command is under way.
+const LISTEN_EVERY: Duration = Duration::from_secs(1);
+/// How long it is listened to in one go while one is.
+const LISTEN_FOR: Duration = Duration::from_millis(10);
 
 /// Writes commands. It has a producer of its own: one that gives up after a while, which a service's
 /// never does.
 pub struct Commands {
-    producer: FutureProducer<Connection>,
+    producer: Arc<BaseProducer<Answers>>,
+    under_way: Arc<UnderWay>,
     source: String,
 }
+
+/// How many commands are under way. Whoever listens for what became of them rests while there are none:
+/// the client library's own thread would look ten times a second, and busily for the last millisecond
+/// of each wait, which was a third of what a process does that has nothing to do.
+#[derive(Default)]
+struct UnderWay {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    count: usize,
+    is_closed: bool,
+}
+
+/// Hears what has become of commands.
+struct Answers {
+    connection: Connection,
+    under_way: Arc<UnderWay>,
+}
+
+/// For whoever waits for a command.
+type Answer = oneshot::Sender<Result<Place, KafkaError>>;
 
 /// Where a command stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +105,17 @@ impl Commands {
             .set("linger.ms", "0")
             .set("queue.buffering.max.messages", "10000")
             .set("compression.type", "lz4");
-        let producer = FutureProducer::from_config_and_context(&config, connection)
+        let under_way = Arc::<UnderWay>::default();
+        let answers = Answers { connection, under_way: Arc::clone(&under_way) };
+        let producer = BaseProducer::from_config_and_context(&config, answers)
             .context("the Kafka producer can't be made from the settings")?;
-        Ok(Commands { producer, source: catalog.source(who) })
+        let producer = Arc::new(producer);
+        let (listened, until_closed) = (Arc::clone(&producer), Arc::clone(&under_way));
+        thread::Builder::new()
+            .name("commands".to_owned())
+            .spawn(move || until_closed.listen(&listened))
+            .context("no thread for commands")?;
+        Ok(Commands { producer, under_way, source: catalog.source(who) })
     }
 
     /// Writes a command as the record `id`; returns where it stands once Kafka has it safely.
@@ -102,11 +144,80 @@ impl Commands {
             .insert(Header { key: CONTENT_TYPE_HEADER, value: Some(CONTENT_TYPE) })
             .insert(Header { key: TYPE_HEADER, value: Some(command.kind) });
         // The default partitioner is the contract's: crc32(key) mod partitions.
-        let record = FutureRecord::to(command.topic).key(&command.key).payload(&value).headers(headers);
-        match self.producer.send(record, Timeout::After(Duration::ZERO)).await {
-            Ok(delivery) => Ok(Place { partition: delivery.partition, offset: delivery.offset }),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Err(NotWritten::TooMany),
-            Err((error, _)) => Err(NotWritten::NoAnswer(error)),
+        let (answer, answered) = oneshot::channel();
+        let record = BaseRecord::with_opaque_to(command.topic, Box::new(answer));
+        let record = record.key(&command.key).payload(&value).headers(headers);
+        self.under_way.add();
+        if let Err((error, _)) = self.producer.send(record) {
+            self.under_way.remove();
+            return Err(match error {
+                KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => NotWritten::TooMany,
+                other => NotWritten::NoAnswer(other),
+            });
         }
+        // The producer answers for each record that it has taken, unless it is closed before.
+        answered.await.unwrap_or(Err(KafkaError::Canceled)).map_err(NotWritten::NoAnswer)
+    }
+}
+
+impl Drop for Commands {
+    fn drop(&mut self) {
+        self.under_way.lock().is_closed = true;
+        self.under_way.changed.notify_all();
+    }
+}
+
+impl UnderWay {
+    fn add(&self) {
+        self.lock().count += 1;
+        self.changed.notify_all();
+    }
+
+    fn remove(&self) {
+        self.lock().count -= 1;
+    }
+
+    /// Listens to the client while commands are under way, and otherwise now and then, for what it has
+    /// to say of itself.
+    fn listen(&self, producer: &BaseProducer<Answers>) {
+        loop {
+            let is_at_rest = |state: &mut State| state.count == 0 && !state.is_closed;
+            let waited = self.changed.wait_timeout_while(self.lock(), LISTEN_EVERY, is_at_rest);
+            let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let (is_busy, is_closed) = (state.count > 0, state.is_closed);
+            drop(state);
+            if is_closed {
+                return;
+            }
+            producer.poll(if is_busy { LISTEN_FOR } else { Duration::ZERO });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Answers {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.connection.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.connection.error(error, reason);
+    }
+}
+
+impl ProducerContext for Answers {
+    type DeliveryOpaque = Box<Answer>;
+
+    fn delivery(&self, result: &DeliveryResult, answer: Box<Answer>) {
+        self.under_way.remove();
+        let place = match result {
+            Ok(message) => Ok(Place { partition: message.partition(), offset: message.offset() }),
+            Err((error, _)) => Err(error.clone()),
+        };
+        // Whoever waited may have gone.
+        let _ = answer.send(place);
     }
 }
