@@ -169,7 +169,7 @@ fn connect(path: &Path) -> Result<(Connection, Marker)> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // A checkpoint waits for the disk: fewer and larger ones (in pages of 4 KiB).
     connection.pragma_update(None, "wal_autocheckpoint", 8000)?;
-    connection.pragma_update(None, "cache_size", -16 * 1024)?;
+    connection.pragma_update(None, "cache_size", -4 * 1024)?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);
     let marker = bring_up_to_date(&mut connection)?;

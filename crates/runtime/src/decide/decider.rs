@@ -155,7 +155,11 @@ impl<'a> Decider<'a> {
                     let (service, instance) = (self.service.name, hearing.delivery.instance);
                     tracing::error!(service, instance, reason, "a timer was refused");
                 }
-                (Some(Undone::TooOld(reason)), _) => self.dead_letter(&mut inputs.origins[place], &reason),
+                (Some(Undone::TooOld(reason)), _) => {
+                    self.dead_letter(&mut inputs.origins[place], &reason);
+                    // Nobody else hears of it either.
+                    inputs.tasks.retain(|(of, _)| *of != place);
+                }
                 (None | Some(Undone::Missing(_)), _) | (_, None | Some(Task::Forward(_))) => {}
             }
         }

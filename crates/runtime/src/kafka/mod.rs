@@ -88,9 +88,11 @@ impl KafkaSettings {
             // A position that is gone is a loss, not a reason to start somewhere else.
             .set("auto.offset.reset", "error")
             .set("check.crcs", "true")
-            // What lies ready to be handled: a few batches. Small records take several times their size.
-            .set("queued.max.messages.kbytes", "1024")
-            .set("queued.min.messages", "5000")
+            // What lies ready to be handled, of each partition: a few batches. Small records take several
+            // times their size.
+            .set("queued.max.messages.kbytes", "256")
+            .set("queued.min.messages", "1000")
+            .set("max.partition.fetch.bytes", "262144")
             // After a full queue or an error, the defaults wait for up to a second.
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.error.backoff.ms", "100");

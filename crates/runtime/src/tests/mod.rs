@@ -1,5 +1,5 @@
 //! The runtime's tests: each part alone, the lanes without Kafka, and the whole worker against a scripted
-//! broker. What crashes do to all of it is tried in crates/simulator.
+//! broker. What crashes do to all of it is tried in simulator.
 
 mod broker;
 mod classifier;
