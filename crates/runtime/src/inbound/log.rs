@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use anyhow::Result;
 
 use crate::{
-    kafka::checks::Found,
+    kafka::found::Found,
     record::{Offsets, Record},
     store::Positions,
 };

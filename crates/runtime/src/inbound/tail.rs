@@ -7,11 +7,7 @@ use anyhow::Result;
 
 use crate::{
     inbound::log::{Log, Place, Reported},
-    kafka::{
-        Connection, KafkaSettings,
-        checks::{self, Found},
-        log::KafkaLog,
-    },
+    kafka::{Connection, KafkaSettings, checks, found::Found, log::KafkaLog},
     record::{Offsets, Record},
     store::{Position, Positions},
 };

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{
-    KafkaSettings, checks::Found, log::KafkaLog, sink::KafkaSink, topic_settings::AllTopicSettings,
+    KafkaSettings, found::Found, log::KafkaLog, sink::KafkaSink, topic_settings::AllTopicSettings,
     watch::Watch,
 };
 use crate::{

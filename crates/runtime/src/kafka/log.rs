@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::channel},
     thread,
     time::{Duration, Instant},
@@ -14,15 +13,19 @@ use rdkafka::{
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, base_consumer::PartitionQueue},
     error::KafkaError,
-    message::{BorrowedMessage, Header, Headers as _},
     types::RDKafkaErrorCode,
 };
 
-use super::{Connection, KafkaSettings, checks::Found, peek::Peek};
+use super::{
+    Connection, KafkaSettings,
+    found::Found,
+    message::{fingerprint_of, header, owned},
+    peek::Peek,
+};
 use crate::{
     cloudevents::TYPE_HEADER,
     inbound::log::{Log, Place, Polled, Reported},
-    record::{Headers, Offsets, Record, fingerprint},
+    record::{Offsets, Record},
     store::{LastRecord, Position},
 };
 
@@ -471,37 +474,4 @@ pub fn offsets(list: &TopicPartitionList) -> Result<Offsets> {
             }
         })
         .collect()
-}
-
-/// A record's headers. The client library panics over a name that is not UTF-8: a header that has
-/// one is left out, so that nobody can stop a service with it.
-fn headers<'m>(message: &'m BorrowedMessage) -> impl Iterator<Item = Header<'m, &'m [u8]>> {
-    message.headers().into_iter().flat_map(|all| {
-        let read = |index| catch_unwind(AssertUnwindSafe(|| all.try_get(index))).ok().flatten();
-        (0..all.count()).filter_map(read)
-    })
-}
-
-fn header<'m>(message: &'m BorrowedMessage, name: &str) -> Option<&'m str> {
-    let header = headers(message).filter(|header| header.key == name).last()?;
-    std::str::from_utf8(header.value?).ok()
-}
-
-fn fingerprint_of(message: &BorrowedMessage) -> u32 {
-    fingerprint(message.timestamp().to_millis().unwrap_or(0), message.key(), message.payload())
-}
-
-/// A record that outlives the client's.
-pub fn owned(topic: Arc<str>, message: &BorrowedMessage) -> Record {
-    let headers: Headers =
-        headers(message).map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect();
-    Record {
-        topic,
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
-        key: message.key().map(<[u8]>::to_vec),
-        headers,
-        value: message.payload().map(<[u8]>::to_vec),
-    }
 }

@@ -2,8 +2,10 @@
 
 pub mod broker;
 pub mod checks;
+pub mod found;
 pub mod lag;
 pub mod log;
+pub mod message;
 pub mod peek;
 pub mod sink;
 pub mod topic_settings;

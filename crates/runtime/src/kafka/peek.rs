@@ -15,7 +15,7 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::log::owned,
+    kafka::message::owned,
     kafka::{Connection, KafkaSettings},
     record::{Offsets, Record},
 };

@@ -21,7 +21,7 @@ use rdkafka::{
 use crate::{
     catalog::Catalog,
     clock::now_ms,
-    kafka::checks::Found,
+    kafka::found::Found,
     kafka::lag::{Lag, lags},
     kafka::topic_settings::AllTopicSettings,
     kafka::{Connection, KafkaSettings},

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use crate::{
     inbound::log::Log,
-    kafka::{checks::Found, topic_settings::AllTopicSettings},
+    kafka::{found::Found, topic_settings::AllTopicSettings},
     outbound::sink::Sink,
     service::health::Health,
 };
